@@ -1,0 +1,1 @@
+"""The partner-facing clean room. Empty until its service is built; see README.md beside this file."""

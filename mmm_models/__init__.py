@@ -1,0 +1,1 @@
+"""The marketing-mix models: panels, transforms, the neural MMM, evaluation, attribution, reports."""

@@ -1,0 +1,46 @@
+"""Every error this package raises: one root, named children, each with the next action in `hint`."""
+
+from mmm_models.panel_report import CheckReport
+
+
+class ModelError(Exception):
+    """Something about a model or a panel is not as it must be."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class SpecInvalid(ModelError):
+    """A silo file does not say what it must; `problems` holds one sentence each."""
+
+    def __init__(self, message: str, *, hint: str = "", problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = problems or (message,)
+
+
+class SourceUnreadable(ModelError):
+    """The data a silo file points to cannot be read; `code` names the reason."""
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "unreadable") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
+class PanelInvalid(ModelError):
+    """A silo's data have problems. The message names codes and columns only, so that it may leave the silo;
+    `report` holds rows and values and may not."""
+
+    def __init__(self, message: str, *, hint: str = "", report: CheckReport) -> None:
+        super().__init__(message, hint=hint)
+        self.report = report
+
+
+class TrainingDiverged(ModelError):
+    """The loss stopped being a finite number."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(
+            f"the loss is not finite after step {step}; no result was written",
+            hint="lower the learning rate, and run `mixroom silo check` on the data",
+        )

@@ -1,0 +1,60 @@
+"""What is believed of the shared response before any data: where training starts and what holds it back."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from mmm_models.spec import ResponsePrior
+
+
+def starting_values(prior: ResponsePrior, spend_per_revenue: Sequence[float]) -> dict[str, list[float]]:
+    """The prior's centre, per parameter and channel."""
+    channels = len(spend_per_revenue)
+    effect = [
+        prior.log_roi_mean + math.log(share) if share > 0 else prior.log_effect_mean for share in spend_per_revenue
+    ]
+    shapes = {name: [mean] * channels for name, (mean, _) in _shape_priors(prior).items()}
+    return {"log_effect": effect, **shapes}
+
+
+def negative_log_prior(
+    prior: ResponsePrior, parameters: Mapping[str, Tensor], spend_per_revenue: Sequence[float]
+) -> Tensor:
+    """Of one set of shared parameters, up to a constant."""
+    total = _effect_penalty(prior, parameters["log_effect"], spend_per_revenue)
+    for name, (mean, sd) in _shape_priors(prior).items():
+        total = total + 0.5 * (((parameters[name] - mean) / sd) ** 2).sum()
+    if "synergy" in parameters:
+        total = total + (torch.nn.functional.softplus(parameters["synergy"]) / prior.synergy_sd).sum()
+    if "effect_wave" in parameters:
+        total = total + 0.5 * ((parameters["effect_wave"] / prior.wave_sd) ** 2).sum()
+    return total
+
+
+def prior_weight(prior: ResponsePrior, units: float) -> float:
+    """Weight of the prior beside the mean loss of `units` units (coarsened likelihood, see `ResponsePrior`)."""
+    return 1.0 / units + 1.0 / prior.units_per_prior
+
+
+def _effect_penalty(prior: ResponsePrior, log_effect: Tensor, spend_per_revenue: Sequence[float]) -> Tensor:
+    paid = torch.tensor([share > 0 for share in spend_per_revenue])
+    unpaid = log_effect[~paid] - prior.log_effect_mean
+    total = 0.5 * ((unpaid / prior.log_effect_sd) ** 2).sum()
+    if not bool(paid.any()):
+        return total
+    offset = torch.tensor([math.log(share) for share in spend_per_revenue if share > 0])
+    log_roi = log_effect[paid] - offset
+    common = log_roi.mean()
+    total = total + 0.5 * (((log_roi - common) / prior.log_roi_sd) ** 2).sum()
+    return total + 0.5 * ((common - prior.log_roi_mean) / prior.log_roi_mean_sd) ** 2
+
+
+def _shape_priors(prior: ResponsePrior) -> dict[str, tuple[float, float]]:
+    return {
+        "log_half_saturation": (prior.log_half_saturation_mean, prior.log_half_saturation_sd),
+        "log_slope": (prior.log_slope_mean, prior.log_slope_sd),
+        "decay_logit": (prior.decay_logit_mean, prior.decay_logit_sd),
+        "delay": (prior.delay_mean, prior.delay_sd),
+    }

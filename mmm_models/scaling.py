@@ -1,0 +1,98 @@
+"""Scales that all silos agree on, from counts of units per octave.
+
+Each unit falls into one power-of-two bin per quantity, so what a silo reports are small counts that are
+summed securely and, in private runs, noised; the medians of the summed histograms are the scales.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from mmm_models.panel import Panel
+
+Array = NDArray[np.float64]
+LOWEST_OCTAVE = -40
+OCTAVES = 96
+
+
+class MediaPer(StrEnum):
+    """What a unit's media are divided by before they are compared across units."""
+
+    POPULATION = "population"
+    OUTCOME = "outcome"
+
+
+@dataclass(frozen=True, eq=False)
+class Scales:
+    """Public constants of a run: what a typical unit's active week looks like.
+
+    `media` and `spend` [channel] and `revenue` are per head (or per unit of outcome, see `per`), `outcome` is
+    a unit's mean week.
+    """
+
+    per: MediaPer
+    media: Float[np.ndarray, " channel"]
+    spend: Float[np.ndarray, " channel"]
+    revenue: float
+    outcome: float
+
+    @property
+    def spend_per_revenue(self) -> Array:
+        """Typical active-week spend as a share of revenue `[channel]`; zero for channels without spend."""
+        return np.asarray(self.spend / self.revenue)
+
+
+def scale_quantities(panel: Panel, per: MediaPer, level: Array) -> Array:
+    """The quantities each unit is binned by, `[unit, 2 channels + 2]`; zero where it has none.
+
+    `level` [unit] is the unit's mean training outcome. Order: media, spend, revenue (all per size), outcome.
+    """
+    size = unit_size(panel, per, level)
+    weeks = np.maximum(panel.observed.sum(axis=1), 1)
+    price = (panel.revenue_per_outcome * panel.observed).sum(axis=1) / weeks
+    revenue = (level * price / size)[:, None]
+    columns = [_active_mean(panel.media, size), _active_mean(panel.spend, size), revenue, level[:, None]]
+    return np.concatenate(columns, axis=1)
+
+
+def scales_from(histogram: Array, per: MediaPer, *, ignore_below: float = 0.0) -> Scales:
+    """Scales from the summed octave counts `[quantity, octave]`; counts at or below `ignore_below` are noise."""
+    medians = _medians(np.where(histogram > ignore_below, histogram, 0.0))
+    channels = (len(medians) - 2) // 2
+    media, spend = medians[:channels], medians[channels : 2 * channels]
+    return Scales(per, np.where(media > 0, media, 1.0), spend, *(m if m > 0 else 1.0 for m in medians[-2:].tolist()))
+
+
+def octave_counts(values: Array) -> Array:
+    """One-hot octave of each value, zeros for values that are not positive: `[unit, quantity, octave]`."""
+    positive = values > 0
+    octave = np.floor(np.log2(np.where(positive, values, 1.0))).astype(int) - LOWEST_OCTAVE
+    one_hot = np.arange(OCTAVES) == octave.clip(0, OCTAVES - 1)[..., None]
+    return np.asarray(one_hot & positive[..., None], dtype=np.float64)
+
+
+def unit_size(panel: Panel, per: MediaPer, level: Array) -> Array:
+    """What media are divided by `[unit]`: population, or the unit's mean training outcome."""
+    return np.asarray(panel.population if per is MediaPer.POPULATION else level)
+
+
+def _active_mean(series: Array, size: Array) -> Array:
+    """Mean over each unit's active weeks per unit of size `[unit, channel]`; zero where never active."""
+    weeks = np.maximum((series > 0).sum(axis=1), 1)
+    return np.asarray(series.sum(axis=1) / weeks / size[:, None])
+
+
+def _medians(histogram: Array) -> Array:
+    """Median of each quantity, interpolated within its octave on the log scale; zero where nothing was counted."""
+    medians = np.zeros(histogram.shape[0])
+    for quantity, counts in enumerate(histogram):
+        half = counts.sum() / 2
+        if half > 0:
+            cumulative = counts.cumsum()
+            octave = int(np.searchsorted(cumulative, half))
+            inside = (half - (cumulative[octave] - counts[octave])) / counts[octave]
+            medians[quantity] = 2.0 ** (LOWEST_OCTAVE + octave + inside)
+    return medians

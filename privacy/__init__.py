@@ -1,0 +1,1 @@
+"""Differential privacy, accounting, secure aggregation, and every message that may leave a silo."""

@@ -1,0 +1,1 @@
+"""What the coordinator runs: rounds, secure exchange, run store. Never raw rows or single updates."""

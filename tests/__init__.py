@@ -1,0 +1,1 @@
+"""The specification of every package, mirroring the folders."""

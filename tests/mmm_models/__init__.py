@@ -1,0 +1,1 @@
+"""What `mmm_models` promises."""
