@@ -29,13 +29,15 @@ class Naming:
 def results_from_sum(
     total: Array, naming: Naming, *, response: MediaResponse, scales: Scales, layout: RecordLayout
 ) -> Results:
-    """Results from the summed records of all units (noised in private runs, then curves come from the model)."""
+    """Results from the summed records of all units; noised ones take curve shapes from the model."""
     groups = layout.split(total)
     outcome = max(float(groups["outcome"][0]) * scales.outcome, 1e-12)
-    revenue = float(groups["revenue"][0]) * scales.outcome
-    spend = np.maximum(groups["spend"] * scales.outcome, 0.0)
+    revenue = float(groups["revenue"][0]) * scales.money
+    spend = np.maximum(groups["spend"] * scales.money, 0.0)
     read = _private_channels if layout.private else _exact_channels
-    contribution, contributed_revenue, step_revenue, curves = read(groups, response, scales, revenue / outcome)
+    contribution, contributed_revenue, step_revenue, curves = read(
+        groups, response, scales, revenue / outcome
+    )
     channels = tuple(
         ChannelResult(
             channel.name,
@@ -67,7 +69,12 @@ def _exact_channels(
     """Contribution, its revenue, revenue of the last unit of media, curve `[channel, multiplier]`."""
     curves = groups["curves"].reshape(-1, len(MULTIPLIERS)) * scales.outcome
     contribution = curves[:, MULTIPLIERS.index(1.0)]
-    return contribution, groups["contribution_revenue"] * scales.outcome, groups["step_revenue"] * scales.outcome, curves
+    return (
+        contribution,
+        groups["contribution_revenue"] * scales.money,
+        groups["step_revenue"] * scales.money,
+        curves,
+    )
 
 
 def _private_channels(
@@ -82,14 +89,18 @@ def _private_channels(
 
 
 def _steady_shape(response: MediaResponse, multipliers: Array) -> Array:
-    """Effect of each channel at steady typical media times each multiplier, relative to that at one."""
+    """Effect `[channel, multiplier]` at steady typical media, each scaled alone, relative to that at one."""
     channels = len(response.spend_per_revenue)
-    weeks = 2 * response.spec.max_lag_weeks
-    media = torch.as_tensor(multipliers, dtype=torch.float32)[:, None, None].expand(-1, weeks, channels)
+    scaled = torch.as_tensor(multipliers, dtype=torch.float32)
+    media = torch.ones(channels, len(multipliers), 2 * response.spec.max_lag_weeks, channels)
+    for index in range(channels):
+        media[index, :, :, index] = scaled[:, None]
     with torch.no_grad():
-        last = response.effects(response.parameters_by_name, media.contiguous())[:, -1].double().numpy()
-    one = last[list(multipliers).index(1.0)]
-    return np.asarray((last / np.where(one > 0, one, 1.0)).T)
+        effects = response.effects(response.parameters_by_name, media.flatten(0, 1))[:, -1]
+    every = effects.reshape(channels, len(multipliers), channels)
+    own = torch.diagonal(every, dim1=0, dim2=2).T.double().numpy()
+    one = own[:, list(multipliers).index(1.0)]
+    return np.asarray(own / np.where(one > 0, one, 1.0)[:, None])
 
 
 def _curves(channels: Sequence[Channel], spend: Array, curves: Array) -> tuple[ResponseCurve, ...]:
@@ -105,8 +116,10 @@ def _curves(channels: Sequence[Channel], spend: Array, curves: Array) -> tuple[R
 
 
 def _holdout(groups: dict[str, Array], scales: Scales) -> HoldoutFit:
-    unit_weeks = max(float(groups["test_weeks"][0]), 1e-9)
-    units = max(float(groups.get("tested_units", groups["units"])[0]), 1e-9)
+    unit_weeks = float(groups["test_weeks"][0])
+    units = float(groups.get("tested_units", groups["units"])[0])
+    if unit_weeks <= 0 or units <= 0:
+        return HoldoutFit(weeks=0, units=0.0, rmse=math.nan, nrmse=math.nan, mape=math.nan)
     absolute = groups.get("squared_outcome_error")
     return HoldoutFit(
         weeks=round(unit_weeks / units),

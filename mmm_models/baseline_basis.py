@@ -9,7 +9,9 @@ from mmm_models.spec import BaselineSpec
 
 Array = NDArray[np.float64]
 WEEKS_PER_YEAR = 365.25 / 7
-SHORTEST_HISTORY_FOR_SEASON = 40
+SHORTEST_HISTORY_FOR_SEASON = 40  # weeks
+SMALLEST_SPREAD = 1e-9  # of a control's largest value; less is a constant with rounding errors
+LARGEST_CONTROL = 8.0  # standard deviations
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +23,11 @@ class BaselineBasis:
 
 
 def baseline_basis(
-    weeks: NDArray[np.datetime64], controls: Array, control_names: tuple[str, ...], train: NDArray[np.bool_], spec: BaselineSpec
+    weeks: NDArray[np.datetime64],
+    controls: Array,
+    control_names: tuple[str, ...],
+    train: NDArray[np.bool_],
+    spec: BaselineSpec,
 ) -> BaselineBasis:
     """Intercept, trend, season, slow drift and controls, times their prior standard deviations.
 
@@ -35,9 +41,13 @@ def baseline_basis(
 
 
 def _calendar_features(weeks: NDArray[np.datetime64], spec: BaselineSpec) -> tuple[Array, tuple[str, ...]]:
-    day = (weeks - weeks.astype("datetime64[Y]").astype(weeks.dtype)).astype(float)
+    days = weeks.astype("datetime64[D]")
+    day = (days - days.astype("datetime64[Y]")).astype(np.float64)
     index = np.arange(weeks.size, dtype=np.float64)
-    columns = [np.full(weeks.size, spec.intercept_sd), spec.trend_sd_per_year * (index - index.mean()) / WEEKS_PER_YEAR]
+    columns = [
+        np.full(weeks.size, spec.intercept_sd),
+        spec.trend_sd_per_year * (index - index.mean()) / WEEKS_PER_YEAR,
+    ]
     names = ["intercept", "trend"]
     pairs = spec.season_pairs if weeks.size >= SHORTEST_HISTORY_FOR_SEASON else 0
     for order in range(1, pairs + 1):
@@ -56,4 +66,6 @@ def _standardise(controls: Array, train: NDArray[np.bool_]) -> Array:
     count = np.maximum(weight.sum(axis=1, keepdims=True), 1.0)
     mean = (controls * weight).sum(axis=1, keepdims=True) / count
     spread = np.sqrt(((controls - mean) ** 2 * weight).sum(axis=1, keepdims=True) / count)
-    return np.asarray(np.where(spread > 1e-9, (controls - mean) / np.where(spread > 1e-9, spread, 1.0), 0.0).clip(-8.0, 8.0))
+    moves = spread > SMALLEST_SPREAD * np.abs(controls).max(axis=1, keepdims=True)
+    scaled = (controls - mean) / np.where(moves, spread, 1.0)
+    return np.asarray(np.where(moves, scaled, 0.0).clip(-LARGEST_CONTROL, LARGEST_CONTROL))

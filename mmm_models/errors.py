@@ -44,3 +44,13 @@ class TrainingDiverged(ModelError):
             f"the loss is not finite after step {step}; no result was written",
             hint="lower the learning rate, and run `mixroom silo check` on the data",
         )
+
+
+class NothingToLearnFrom(ModelError):
+    """No unit has an outcome above zero in the weeks that are not held out."""
+
+    def __init__(self, silo: str) -> None:
+        super().__init__(
+            f"panel {silo!r} has no outcome above zero in its training weeks; no model was fitted",
+            hint="check the outcome column, or hold out fewer weeks",
+        )

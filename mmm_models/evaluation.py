@@ -12,6 +12,7 @@ from mmm_models.network import MediaResponse
 from mmm_models.unit_data import UnitData
 
 Array = NDArray[np.float64]
+SMALLEST_OUTCOME = 0.1  # of a unit's mean week: a week without sales would make its relative error infinite
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,14 +21,14 @@ class UnitErrors:
 
     weeks: Array
     squared: Array  # sum of squared errors
-    mape: Array  # mean |error| / |outcome|
+    mape: Array  # mean |error| / max(|outcome|, SMALLEST_OUTCOME)
     r2: Array  # against the unit's own held-out mean; NaN where that is constant or no week is held out
 
 
 def predict(response: MediaResponse, data: UnitData) -> Float[Tensor, "unit week"]:
     """Outcome relative to level: media effect plus the unit's baseline given its training weeks."""
     with torch.no_grad():
-        effect = response(data.media)
+        effect = response.effects(response.parameters_by_name, data.media).sum(dim=-1)
         return 1.0 + effect + _baseline(data, data.outcome - 1.0 - effect)
 
 
@@ -46,14 +47,12 @@ def holdout_errors(response: MediaResponse, data: UnitData) -> UnitErrors:
     return UnitErrors(weeks, squared, relative.sum(axis=1) / counted, r2)
 
 
-SMALLEST_OUTCOME = 1e-3  # a week without sales would make its relative error infinite
-
-
 def _baseline(data: UnitData, residual: Tensor) -> Tensor:
     """Posterior mean of each unit's baseline given its training residuals (ridge with the prior's scale)."""
-    masked = data.features * data.train[..., None]
-    ridge = data.noise[:, None, None] ** 2 * torch.eye(data.features.shape[-1])
-    gram = (torch.einsum("utf,utg->ufg", masked, data.features) + ridge).double()
-    projected = torch.einsum("utf,ut->uf", masked, residual).double()
+    features = data.features.double()
+    masked = features * data.train[..., None]
+    ridge = data.noise[:, None, None] ** 2 * torch.eye(features.shape[-1])
+    gram = torch.einsum("utf,utg->ufg", masked, features) + ridge
+    projected = torch.einsum("utf,ut->uf", masked, residual.double())
     coefficients = torch.linalg.solve(gram, projected[..., None])[..., 0]
-    return torch.einsum("utf,uf->ut", data.features, coefficients.float())
+    return torch.einsum("utf,uf->ut", features, coefficients).float()

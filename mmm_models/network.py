@@ -20,8 +20,8 @@ class MediaResponse(nn.Module):
 
     All parameters are shared and few: five numbers a channel, plus synergies and effect waves when asked for.
     Nothing about a unit or a silo is stored here; baselines stay where the data are. Every method takes the
-    parameters as an argument, so that each unit may carry its own copy (a leading unit dimension), which gives
-    per-unit gradients in one backward pass.
+    parameters as an argument, so that each unit may carry its own copy (a leading unit dimension), which
+    gives per-unit gradients in one backward pass.
 
     `spend_per_revenue` [channel]: a typical active week's spend as a share of revenue, zero without spend.
     """
@@ -69,10 +69,10 @@ class MediaResponse(nn.Module):
         return negative_log_prior(self.spec.prior, self.parameters_by_name, self.spend_per_revenue)
 
     def _synergies(self, raw: Tensor, saturated: Tensor) -> Tensor:
-        first, second = torch.tensor(self.pairs).unbind(dim=1)
-        strength = nn.functional.softplus(raw).unsqueeze(-2)
-        half = 0.5 * strength * saturated[..., first] * saturated[..., second]
-        return torch.zeros_like(saturated).index_add(-1, first, half).index_add(-1, second, half)
+        channels = range(saturated.shape[-1])
+        which = torch.tensor([[[{a, b} == set(pair) for b in channels] for a in channels] for pair in self.pairs])
+        strength = torch.einsum("...p,pab->...ab", nn.functional.softplus(raw), which.to(raw.dtype))
+        return 0.5 * saturated * (saturated @ strength)
 
     def _waves(self, weights: Tensor, weeks: int) -> Tensor:
         """Slow swing of each effect over the panel's weeks, one on average in the logarithm."""

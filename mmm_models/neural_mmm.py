@@ -1,11 +1,12 @@
 """The neural MMM on one panel, start to end: scales, training, results. No federation, no privacy."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
 from mmm_models.attribution import Naming, results_from_sum
+from mmm_models.errors import NothingToLearnFrom
 from mmm_models.evaluation import UnitErrors, holdout_errors
 from mmm_models.network import MediaResponse
 from mmm_models.panel import Panel
@@ -28,15 +29,17 @@ class FittedNeuralMmm:
 
 @dataclass(frozen=True)
 class NeuralMmm:
-    """A `ModelFamily`: settings in, fitted model out. The seed is unused, since training is deterministic."""
+    """A `ModelFamily`: settings in, fitted model out; deterministic."""
 
-    model: ModelSpec = ModelSpec()
-    training: TrainingSpec = TrainingSpec()
+    model: ModelSpec = field(default_factory=ModelSpec)
+    training: TrainingSpec = field(default_factory=TrainingSpec)
 
     def fit(self, panel: Panel, *, holdout_weeks: int, progress: Progress | None = None) -> FittedNeuralMmm:
-        """Train on all but the last `holdout_weeks`. Raises `TrainingDiverged`."""
+        """Train on all but the last `holdout_weeks`. Raises `TrainingDiverged` and `NothingToLearnFrom`."""
         scales = pooled_scales(panel, self.model, holdout_weeks)
         data = prepare(panel, scales, self.model, holdout_weeks=holdout_weeks)
+        if not data.train.any():
+            raise NothingToLearnFrom(panel.silo)
         response = MediaResponse(self.model, scales.spend_per_revenue.tolist())
         trained = train(response, data, self.training, progress=progress)
         layout = RecordLayout(panel.n_channels, private=False)
@@ -46,7 +49,9 @@ class NeuralMmm:
         total = records.sum(axis=0)
         results = results_from_sum(total, naming, response=response, scales=scales, layout=layout)
         fits = unit_fits(panel, holdout_errors(response, data), data.level.double().numpy())
-        return FittedNeuralMmm(trained, scales, replace(results, holdout=replace(results.holdout, per_unit=fits)))
+        return FittedNeuralMmm(
+            trained, scales, replace(results, holdout=replace(results.holdout, per_unit=fits))
+        )
 
 
 def pooled_scales(panel: Panel, model: ModelSpec, holdout_weeks: int) -> Scales:
@@ -59,6 +64,8 @@ def pooled_scales(panel: Panel, model: ModelSpec, holdout_weeks: int) -> Scales:
 
 def unit_fits(panel: Panel, errors: UnitErrors, level: np.ndarray) -> tuple[UnitFit, ...]:
     """Each unit's own held-out fit; private to whoever owns the units."""
-    rmse = np.sqrt(errors.squared / np.maximum(errors.weeks, 1.0)) * level
-    rows = zip(panel.units, rmse.tolist(), errors.mape.tolist(), errors.r2.tolist(), strict=True)
+    tested = np.where(errors.weeks > 0, errors.weeks, np.nan)
+    rmse = np.sqrt(errors.squared / tested) * level
+    mape = np.where(errors.weeks > 0, errors.mape, np.nan)
+    rows = zip(panel.units, rmse.tolist(), mape.tolist(), errors.r2.tolist(), strict=True)
     return tuple(UnitFit(*row) for row in rows)

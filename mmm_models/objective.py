@@ -13,8 +13,9 @@ from mmm_models.unit_data import UnitData
 class UnitObjective(nn.Module):
     """The shared response seen through packed unit records, as per-unit gradient code wants it.
 
-    One packed tensor `[unit, week, 2 + channel + feature]` holds outcome, weight (1 / noise in training weeks,
-    else 0), media and whitener, so that a record is complete in itself: a unit's loss reads only its own row.
+    One packed tensor `[unit, week, 2 + channel + feature]` holds outcome, weight (1 / noise in training
+    weeks, else 0), media and whitener, so that a record is complete in itself: a unit's loss reads only its
+    own row.
     """
 
     def __init__(self, response: MediaResponse) -> None:

@@ -8,12 +8,15 @@ from torch import Tensor
 
 from mmm_models.spec import ResponsePrior
 
+LEAST_CREDIBLE_SPEND, LARGEST_CREDIBLE_SPEND = 0.005, 0.5  # of revenue, all channels together
+
 
 def starting_values(prior: ResponsePrior, spend_per_revenue: Sequence[float]) -> dict[str, list[float]]:
     """The prior's centre, per parameter and channel."""
     channels = len(spend_per_revenue)
     effect = [
-        prior.log_roi_mean + math.log(share) if share > 0 else prior.log_effect_mean for share in spend_per_revenue
+        prior.log_roi_mean + math.log(share) if judged else prior.log_effect_mean
+        for share, judged in zip(spend_per_revenue, judged_by_roi(spend_per_revenue), strict=True)
     ]
     shapes = {name: [mean] * channels for name, (mean, _) in _shape_priors(prior).items()}
     return {"log_effect": effect, **shapes}
@@ -34,18 +37,32 @@ def negative_log_prior(
 
 
 def prior_weight(prior: ResponsePrior, units: float) -> float:
-    """Weight of the prior beside the mean loss of `units` units (coarsened likelihood, see `ResponsePrior`)."""
+    """Weight of the prior beside the mean loss of `units` units (see `ResponsePrior`)."""
     return 1.0 / units + 1.0 / prior.units_per_prior
 
 
+def judged_by_roi(spend_per_revenue: Sequence[float]) -> tuple[bool, ...]:
+    """Which channels the ROI prior is for; the others are judged by their effect.
+
+    Channels with spend, unless all spend together is so small or large a share of revenue that the two cannot
+    be in the same unit of money (an outcome in orders without a revenue, spend in thousands or as an index).
+    An ROI near one would then say next to nothing or nonsense about the effect, and hold it there.
+    """
+    credible = LEAST_CREDIBLE_SPEND <= sum(spend_per_revenue) <= LARGEST_CREDIBLE_SPEND
+    return tuple(credible and share > 0 for share in spend_per_revenue)
+
+
 def _effect_penalty(prior: ResponsePrior, log_effect: Tensor, spend_per_revenue: Sequence[float]) -> Tensor:
-    paid = torch.tensor([share > 0 for share in spend_per_revenue])
-    unpaid = log_effect[~paid] - prior.log_effect_mean
-    total = 0.5 * ((unpaid / prior.log_effect_sd) ** 2).sum()
-    if not bool(paid.any()):
+    judged = judged_by_roi(spend_per_revenue)
+    by_roi = torch.tensor(judged, dtype=torch.bool)
+    by_effect = log_effect[~by_roi] - prior.log_effect_mean
+    total = 0.5 * ((by_effect / prior.log_effect_sd) ** 2).sum()
+    if not any(judged):
         return total
-    offset = torch.tensor([math.log(share) for share in spend_per_revenue if share > 0])
-    log_roi = log_effect[paid] - offset
+    offset = torch.tensor(
+        [math.log(share) for share, roi in zip(spend_per_revenue, judged, strict=True) if roi]
+    )
+    log_roi = log_effect[by_roi] - offset
     common = log_roi.mean()
     total = total + 0.5 * (((log_roi - common) / prior.log_roi_sd) ** 2).sum()
     return total + 0.5 * ((common - prior.log_roi_mean) / prior.log_roi_mean_sd) ** 2

@@ -9,8 +9,8 @@ R2_EDGES = (0.0, 0.2, 0.4, 0.6, 0.8)
 class ChannelResult:
     """One channel over all units and weeks; `share` is of the total outcome, money is in the run's currency.
 
-    `roi` is revenue contributed per unit of spend, `marginal_roi` that of the last unit (a one per cent step);
-    both are NaN without spend.
+    `roi` is revenue contributed per unit of spend, `marginal_roi` what one more unit of spend brings (a one
+    per cent step, synergies with other channels included); both are NaN without spend.
     """
 
     channel: str
@@ -34,7 +34,8 @@ class ResponseCurve:
 
 @dataclass(frozen=True)
 class UnitFit:
-    """One unit's fit on held-out weeks; R2 is against the unit's own held-out mean and may be negative."""
+    """One unit's fit on held-out weeks; R2 is against the unit's own held-out mean and may be negative.
+    All are NaN for a unit without held-out weeks."""
 
     unit: str
     rmse: float
@@ -44,7 +45,7 @@ class UnitFit:
 
 @dataclass(frozen=True)
 class HoldoutFit:
-    """Fit on the held-out last weeks. NaN or empty where a private run does not release it.
+    """Fit on the held-out last weeks. NaN or empty where nothing was held out or a private run does not say.
 
     `rmse` is in outcome units over all unit-weeks, `nrmse` relative to each unit's mean training outcome,
     `mape` the mean over units of each unit's mean absolute relative error, `r2_counts` the number of units

@@ -30,7 +30,7 @@ class Scales:
     """Public constants of a run: what a typical unit's active week looks like.
 
     `media` and `spend` [channel] and `revenue` are per head (or per unit of outcome, see `per`), `outcome` is
-    a unit's mean week.
+    a unit's mean week and `price` its mean revenue per unit of outcome.
     """
 
     per: MediaPer
@@ -38,6 +38,22 @@ class Scales:
     spend: Float[np.ndarray, " channel"]
     revenue: float
     outcome: float
+    price: float
+
+    def to_vector(self) -> Array:
+        """All numbers, for `from_vector`."""
+        return np.concatenate([self.media, self.spend, [self.revenue, self.outcome, self.price]])
+
+    @classmethod
+    def from_vector(cls, vector: Array, per: MediaPer) -> "Scales":
+        """The inverse of `to_vector`."""
+        channels = (len(vector) - 3) // 2
+        return cls(per, vector[:channels], vector[channels : 2 * channels], *vector[-3:].tolist())
+
+    @property
+    def money(self) -> float:
+        """A typical unit's mean weekly revenue."""
+        return self.outcome * self.price
 
     @property
     def spend_per_revenue(self) -> Array:
@@ -46,24 +62,27 @@ class Scales:
 
 
 def scale_quantities(panel: Panel, per: MediaPer, level: Array) -> Array:
-    """The quantities each unit is binned by, `[unit, 2 channels + 2]`; zero where it has none.
+    """The quantities each unit is binned by, `[unit, 2 channels + 3]`; zero where it has none.
 
-    `level` [unit] is the unit's mean training outcome. Order: media, spend, revenue (all per size), outcome.
+    `level` [unit] is the unit's mean training outcome; units at zero are not counted. Order: media, spend,
+    revenue (all per size), outcome, price.
     """
     size = unit_size(panel, per, level)
     weeks = np.maximum(panel.observed.sum(axis=1), 1)
     price = (panel.revenue_per_outcome * panel.observed).sum(axis=1) / weeks
     revenue = (level * price / size)[:, None]
-    columns = [_active_mean(panel.media, size), _active_mean(panel.spend, size), revenue, level[:, None]]
-    return np.concatenate(columns, axis=1)
+    media, spend = _active_mean(panel.media, size), _active_mean(panel.spend, size)
+    columns = [media, spend, revenue, level[:, None], price[:, None]]
+    return np.asarray(np.concatenate(columns, axis=1) * (level > 0)[:, None])
 
 
 def scales_from(histogram: Array, per: MediaPer, *, ignore_below: float = 0.0) -> Scales:
-    """Scales from the summed octave counts `[quantity, octave]`; counts at or below `ignore_below` are noise."""
+    """Scales from summed octave counts `[quantity, octave]`; counts at or below `ignore_below` are noise."""
     medians = _medians(np.where(histogram > ignore_below, histogram, 0.0))
-    channels = (len(medians) - 2) // 2
-    media, spend = medians[:channels], medians[channels : 2 * channels]
-    return Scales(per, np.where(media > 0, media, 1.0), spend, *(m if m > 0 else 1.0 for m in medians[-2:].tolist()))
+    channels = (len(medians) - 3) // 2
+    filled = np.where(medians > 0, medians, 1.0)
+    filled[channels : 2 * channels] = medians[channels : 2 * channels]  # no spend stays no spend
+    return Scales.from_vector(filled, per)
 
 
 def octave_counts(values: Array) -> Array:
@@ -76,7 +95,7 @@ def octave_counts(values: Array) -> Array:
 
 def unit_size(panel: Panel, per: MediaPer, level: Array) -> Array:
     """What media are divided by `[unit]`: population, or the unit's mean training outcome."""
-    return np.asarray(panel.population if per is MediaPer.POPULATION else level)
+    return np.asarray(panel.population if per is MediaPer.POPULATION else np.where(level > 0, level, 1.0))
 
 
 def _active_mean(series: Array, size: Array) -> Array:
@@ -86,7 +105,7 @@ def _active_mean(series: Array, size: Array) -> Array:
 
 
 def _medians(histogram: Array) -> Array:
-    """Median of each quantity, interpolated within its octave on the log scale; zero where nothing was counted."""
+    """Median of each quantity, log-linear within its octave; zero where nothing was counted."""
     medians = np.zeros(histogram.shape[0])
     for quantity, counts in enumerate(histogram):
         half = counts.sum() / 2

@@ -27,7 +27,9 @@ class Trained:
     losses: NDArray[np.float64]
 
 
-def train(response: MediaResponse, data: UnitData, spec: TrainingSpec, *, progress: Progress | None = None) -> Trained:
+def train(
+    response: MediaResponse, data: UnitData, spec: TrainingSpec, *, progress: Progress | None = None
+) -> Trained:
     """Fit `response` in place. Raises `TrainingDiverged` when the loss stops being finite."""
     objective, inputs = UnitObjective(response), pack(data)
     weight = prior_weight(response.spec.prior, data.units)
@@ -47,6 +49,9 @@ def train(response: MediaResponse, data: UnitData, spec: TrainingSpec, *, progre
         if progress is not None:
             progress(step + 1, losses[step])
     set_vector(response, average.value)
+    with torch.no_grad():
+        if not torch.isfinite(objective.losses(inputs).sum()):
+            raise TrainingDiverged(spec.steps)
     return Trained(response, losses)
 
 
@@ -89,5 +94,7 @@ def set_vector(response: MediaResponse, vector: NDArray[np.float64]) -> None:
 
 def prior_gradient(response: MediaResponse) -> NDArray[np.float64]:
     """Gradient of the negative log prior, in the order of `get_vector`."""
-    gradients: tuple[Tensor, ...] = torch.autograd.grad(response.negative_log_prior(), list(response.parameters()))
+    gradients: tuple[Tensor, ...] = torch.autograd.grad(
+        response.negative_log_prior(), list(response.parameters())
+    )
     return torch.cat([gradient.reshape(-1) for gradient in gradients]).double().numpy()

@@ -14,7 +14,8 @@ def gamma_kernel(
 ) -> Float[Tensor, "*unit lag channel"]:
     """Lag weights proportional to (lag + 1)^softplus(delay) * sigmoid(decay_logit)^lag, summing to one.
 
-    A discrete gamma lag distribution (Schmidt 1974): geometric where the delay is zero, humped where it is not.
+    A discrete gamma lag distribution (Schmidt 1974): geometric where softplus(delay) is zero, humped where
+    it is not.
     """
     lag = torch.arange(lags, dtype=decay_logit.dtype, device=decay_logit.device).unsqueeze(-1)
     log_decay = torch.nn.functional.logsigmoid(decay_logit).unsqueeze(-2)

@@ -1,6 +1,7 @@
 """A panel made ready for the network: everything per unit, nothing learnt across units."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,9 +22,10 @@ NOISE_FLOOR = 0.01
 class UnitData:
     """One record per unit: the privacy unit of training.
 
-    `outcome` is in multiples of the unit's `level` (its mean training outcome); `train` and `test` are 0/1 weeks.
+    `outcome` is in multiples of the unit's `level` (its mean training outcome); `train` and `test` are 0/1.
     `whitener` [unit, week, feature] integrates the local baseline out: for a residual r over training weeks,
-    r' S^-1 r = (|r|^2 - |whitener' r|^2) / noise^2 with S the baseline's prior covariance plus noise (Woodbury).
+    r' S^-1 r = (|r|^2 - |whitener' r|^2) / noise^2 with S = noise^2 I + features features', the baseline's
+    prior covariance plus noise (Woodbury).
     """
 
     media: Float[Tensor, "unit week channel"]
@@ -45,26 +47,48 @@ def prepare(panel: Panel, scales: Scales, spec: ModelSpec, *, holdout_weeks: int
     """Scale a panel by its own units' levels and the agreed public `scales`; the last weeks are held out."""
     train, test = split_weeks(panel, spec, holdout_weeks)
     level = unit_level(panel, train)
-    outcome = panel.outcome / level[:, None]
+    known = level > 0
+    outcome = panel.outcome * known[:, None] / np.where(known, level, 1.0)[:, None]
     basis = baseline_basis(panel.weeks, panel.controls, panel.control_names, train, spec.baseline)
     noise = _noise_scale(outcome, basis.features, train)
     whitener = _whitener(basis, train, noise)
-    media = panel.media / unit_size(panel, scales.per, level)[:, None, None] / scales.media
-    tensors = [media, outcome, train, test, level, noise, basis.features, whitener]
-    return UnitData(*(torch.as_tensor(t, dtype=torch.float32) for t in tensors), feature_names=basis.names)
+    media = (
+        panel.media * known[:, None, None] / unit_size(panel, scales.per, level)[:, None, None] / scales.media
+    )
+    return UnitData(
+        media=_tensor(media),
+        outcome=_tensor(outcome),
+        train=_tensor(train),
+        test=_tensor(test),
+        level=_tensor(level),
+        noise=_tensor(noise),
+        features=_tensor(basis.features),
+        whitener=_tensor(whitener),
+        feature_names=basis.names,
+    )
 
 
-def split_weeks(panel: Panel, spec: ModelSpec, holdout_weeks: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Training and hold-out weeks `[unit, week]`."""
+def split_weeks(
+    panel: Panel, spec: ModelSpec, holdout_weeks: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Training and hold-out weeks `[unit, week]`; at most a quarter of a panel is held out.
+
+    A unit without any outcome in its training weeks has no level to be compared by and takes no part.
+    """
     week = np.arange(panel.n_weeks)
-    held_out = week >= panel.n_weeks - holdout_weeks
-    return panel.observed & ~held_out & (week >= spec.warm_up_weeks), panel.observed & held_out
+    held_out = week >= panel.n_weeks - min(holdout_weeks, panel.n_weeks // 4)
+    train = panel.observed & ~held_out & (week >= spec.warm_up_weeks)
+    takes_part = (panel.outcome * train).sum(axis=1, keepdims=True) > 0
+    return train & takes_part, panel.observed & held_out & takes_part
 
 
 def unit_level(panel: Panel, train: NDArray[np.bool_]) -> Array:
-    """Mean outcome over training weeks `[unit]`, never zero."""
-    total = (panel.outcome * train).sum(axis=1)
-    return np.asarray(np.maximum(total / np.maximum(train.sum(axis=1), 1), 1e-9))
+    """Mean outcome over training weeks `[unit]`; zero for a unit that takes no part."""
+    return np.asarray((panel.outcome * train).sum(axis=1) / np.maximum(train.sum(axis=1), 1))
+
+
+def _tensor(array: NDArray[Any]) -> Tensor:
+    return torch.as_tensor(array, dtype=torch.float32)
 
 
 def _noise_scale(outcome: Array, features: Array, train: NDArray[np.bool_]) -> Array:
@@ -74,7 +98,9 @@ def _noise_scale(outcome: Array, features: Array, train: NDArray[np.bool_]) -> A
     gram = np.einsum("utf,utg->ufg", masked, masked) + 0.1**2 * np.eye(features.shape[-1])
     coefficients = np.linalg.solve(gram, np.einsum("utf,ut->uf", masked, residual)[..., None])[..., 0]
     left = (residual - np.einsum("utf,uf->ut", masked, coefficients)) * train
-    return np.asarray(np.maximum(np.sqrt((left**2).sum(axis=1) / np.maximum(train.sum(axis=1), 1)), NOISE_FLOOR))
+    return np.asarray(
+        np.maximum(np.sqrt((left**2).sum(axis=1) / np.maximum(train.sum(axis=1), 1)), NOISE_FLOOR)
+    )
 
 
 def _whitener(basis: BaselineBasis, train: NDArray[np.bool_], noise: Array) -> Array:

@@ -1,6 +1,7 @@
-"""What each unit adds to the results: one row per unit. Results are computed from the sum of the rows alone,
+"""What each unit adds to the results: one row per unit.
 
-so that centralised and federated runs share one path: a silo adds its rows up, and only sums travel.
+Results are computed from the sum of the rows alone, so that centralised and federated runs share one path:
+a silo adds its rows up, and only sums travel.
 """
 
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from mmm_models.evaluation import UnitErrors, holdout_errors
 from mmm_models.network import MediaResponse
@@ -23,7 +25,8 @@ STEP = 0.01
 
 @dataclass(frozen=True)
 class RecordLayout:
-    """Names and order of a record's columns. Outcomes, revenue and spend are in multiples of `Scales.outcome`."""
+    """Names and order of a record's columns. Outcomes are in multiples of `Scales.outcome`, revenue and
+    spend in multiples of `Scales.money`."""
 
     channels: int
     private: bool
@@ -56,7 +59,8 @@ class RecordLayout:
 
     def join(self, groups: dict[str, Array]) -> Array:
         """The inverse of `split` for `[unit, column]` groups."""
-        columns = [np.reshape(groups[name], (-1, size)) for name, size in self.sizes.items()]
+        rows = len(groups["units"])
+        columns = [np.reshape(groups[name], (rows, size)) for name, size in self.sizes.items()]
         return np.concatenate(columns, axis=1)
 
 
@@ -70,19 +74,21 @@ def unit_records(
     if layout.private:
         relative = _contributions(response, data, panel, 1.0).sum(axis=1)
         return layout.join({**groups, "contribution": relative * level[:, None]})
-    return layout.join({**groups, **_fit_groups(errors, level), **_curve_groups(response, panel, data, level)})
+    return layout.join(
+        {**groups, **_fit_groups(errors, level), **_curve_groups(response, panel, data, scales)}
+    )
 
 
 def _common_groups(panel: Panel, errors: UnitErrors, scales: Scales) -> dict[str, Array]:
-    seen = panel.observed / scales.outcome
+    seen, paid = panel.observed / scales.outcome, panel.observed / scales.money
     return {
         "units": np.ones(panel.n_units),
         "outcome": (panel.outcome * seen).sum(axis=1),
-        "revenue": (panel.outcome * panel.revenue_per_outcome * seen).sum(axis=1),
+        "revenue": (panel.outcome * panel.revenue_per_outcome * paid).sum(axis=1),
         "test_weeks": errors.weeks,
         "squared_error": errors.squared,
         "mape": errors.mape,
-        "spend": (panel.spend * seen[..., None]).sum(axis=1),
+        "spend": (panel.spend * paid[..., None]).sum(axis=1),
     }
 
 
@@ -97,38 +103,46 @@ def _fit_groups(errors: UnitErrors, level: Array) -> dict[str, Array]:
     }
 
 
-def _curve_groups(response: MediaResponse, panel: Panel, data: UnitData, level: Array) -> dict[str, Array]:
+def _curve_groups(response: MediaResponse, panel: Panel, data: UnitData, scales: Scales) -> dict[str, Array]:
+    level = data.level.double().numpy() / scales.outcome
     curves = [_contributions(response, data, panel, m).sum(axis=1) * level[:, None] for m in MULTIPLIERS]
-    price = (panel.revenue_per_outcome * level[:, None])[..., None]
-    now = (_contributions(response, data, panel, 1.0) * price).sum(axis=1)
-    step = (_contributions(response, data, panel, 1.0 + STEP) * price).sum(axis=1)
+    price = (panel.revenue_per_outcome / scales.price * level[:, None])[..., None]
     return {
         "curves": np.stack(curves, axis=-1),
-        "contribution_revenue": now,
-        "step_revenue": (step - now) / STEP,
+        "contribution_revenue": (_contributions(response, data, panel, 1.0) * price).sum(axis=1),
+        "step_revenue": (_step_gain(response, data, panel) * price).sum(axis=1) / STEP,
     }
 
 
 def _contributions(response: MediaResponse, data: UnitData, panel: Panel, multiplier: float) -> Array:
     """Each channel's effect `[unit, week, channel]` with its own media scaled and the others as they were."""
-    parameters = response.parameters_by_name
+    if not response.pairs or multiplier == 1.0:
+        return _observed(_effects(response, data.media * multiplier), panel)
+    channels = range(data.media.shape[-1])
+    own = [_effects(response, _one_scaled(data.media, index, multiplier))[..., index] for index in channels]
+    return _observed(torch.stack(own, dim=-1), panel)
+
+
+def _step_gain(response: MediaResponse, data: UnitData, panel: Panel) -> Array:
+    """What one step more of each channel adds to all effects `[unit, week, channel]`, synergies included."""
+    if not response.pairs:
+        return _contributions(response, data, panel, 1.0 + STEP) - _contributions(response, data, panel, 1.0)
+    now = _effects(response, data.media).sum(dim=-1)
+    channels = range(data.media.shape[-1])
+    step = [_effects(response, _one_scaled(data.media, index, 1.0 + STEP)).sum(dim=-1) for index in channels]
+    return _observed(torch.stack(step, dim=-1) - now[..., None], panel)
+
+
+def _effects(response: MediaResponse, media: Tensor) -> Tensor:
     with torch.no_grad():
-        if not response.pairs or multiplier == 1.0:
-            effects = response.effects(parameters, data.media * multiplier)
-        else:
-            effects = torch.stack(
-                [
-                    response.effects(parameters, data.media * _one_scaled(data.media.shape[-1], index, multiplier))[
-                        ..., index
-                    ]
-                    for index in range(data.media.shape[-1])
-                ],
-                dim=-1,
-            )
-    return np.asarray(effects.double().numpy() * panel.observed[..., None])
+        return response.effects(response.parameters_by_name, media)
 
 
-def _one_scaled(channels: int, index: int, multiplier: float) -> torch.Tensor:
-    factors = torch.ones(channels)
+def _one_scaled(media: Tensor, index: int, multiplier: float) -> Tensor:
+    factors = torch.ones(media.shape[-1])
     factors[index] = multiplier
-    return factors
+    return media * factors
+
+
+def _observed(effects: Tensor, panel: Panel) -> Array:
+    return np.asarray(effects.double().numpy() * panel.observed[..., None])

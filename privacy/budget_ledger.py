@@ -104,6 +104,14 @@ class Ledger:
             spent = _events(_charges(log, self._path))
         return epsilon_of((*spent, *events), self._limit.delta) > self._limit.epsilon
 
+    def require_affordable(self, run_id: str, purpose: str, events: Iterable[GaussianEvent]) -> None:
+        """Raises BudgetExhausted when `charge` would; a run that was charged before is affordable."""
+        events = tuple(events)
+        with self._log.locked() as log:
+            charges = _charges(log, self._path)
+        if (run_id, purpose) not in {(known.run_id, known.purpose) for known in charges}:
+            self._within_limit(_events(charges), events, purpose)
+
     def charge(self, run_id: str, purpose: str, events: Iterable[GaussianEvent]) -> Charge:
         """Record what `run_id` is about to release, durably, before it reads any data.
 

@@ -74,20 +74,29 @@ class SecureNoise(_KeystreamNoise):
         return secrets.token_bytes(_KEY_BYTES)
 
 
-class SeededNoise(_KeystreamNoise):
-    """Repeatable noise for tests and invented worlds. **Not private**: who knows the seed removes it."""
+class KeyedNoise(_KeystreamNoise):
+    """Noise that only the holder of a secret key can know, and that repeats for the same key.
 
-    def __init__(self, seed: bytes) -> None:
-        if len(seed) < 16:
-            raise InvalidSetting(f"the seed has {len(seed)} bytes", hint="give at least 16")
-        self._seed = bytes(seed)
+    Private as long as the key stays secret and is never used for two different sums: derive one key per sum.
+    """
+
+    label = b"mixroom keyed noise"
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) < 16:
+            raise InvalidSetting(f"the key has {len(key)} bytes", hint="give at least 16")
+        self._key = bytes(key)
         self._calls = 0
 
     def _next_key(self) -> bytes:
         self._calls += 1
-        return hmac.new(
-            self._seed, b"mixroom seeded noise" + self._calls.to_bytes(8, "big"), hashlib.sha256
-        ).digest()
+        return hmac.new(self._key, self.label + self._calls.to_bytes(8, "big"), hashlib.sha256).digest()
+
+
+class SeededNoise(KeyedNoise):
+    """Repeatable noise for tests and invented worlds. **Not private**: who knows the seed removes it."""
+
+    label = b"mixroom seeded noise"
 
 
 def _keystream(key: bytes, words: int) -> NDArray[np.uint64]:

@@ -1,4 +1,4 @@
-"""What can go wrong when a simulation is described or run."""
+"""What can go wrong when a simulation is described, written or run."""
 
 
 class SimulationError(Exception):
@@ -10,8 +10,20 @@ class SimulationError(Exception):
 
 
 class ScenarioInvalid(SimulationError):
-    """A scenario file cannot be used; nothing was generated."""
+    """A scenario file cannot be used; nothing was generated. `problems` holds one sentence each."""
+
+    def __init__(self, message: str, *, hint: str = "", problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = problems or (message,)
 
 
 class ScenarioNotFound(SimulationError):
     """No scenario of that name or path exists."""
+
+
+class WorldNotWritten(SimulationError):
+    """A world cannot be written to that directory; what was there is unchanged."""
+
+
+class TruthUnreadable(SimulationError):
+    """A world's truth file is missing or damaged."""

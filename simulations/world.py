@@ -1,42 +1,50 @@
 """Known-truth worlds: panels whose true contributions are known per unit, week and channel."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmm_models.panel import Channel, ChannelKind, Panel
-from simulations.scenario import Scenario
-from simulations.world_demand import Demand, draw_demand
-from simulations.world_media import draw_media
-from simulations.world_response import TrueResponse, draw_response
+from mmm_models.panel import Channel, Panel
+from simulations.scenario import HOLIDAY, PROMOTION, UNIT_COLUMN, Scenario
+from simulations.world_draft import MediaScales, SiloDraft, draw_drafts, media_scales
+from simulations.world_response import TrueResponse
 
 Array = NDArray[np.float64]
-SALES_PER_HEAD = 8.0
 POPULATION_LOG_SD = 0.1
 PRICE_LOG_SD = 0.08
 CURVE_STEP = 0.01
+CONTROL_DECIMALS, MONEY_DECIMALS = 4, 2
 
 
 @dataclass(frozen=True, eq=False)
 class SiloTruth:
-    """One silo's panel and everything that made it."""
+    """One silo's panel and everything that made it, in outcome units unless said otherwise.
+
+    Where it is not cut off at zero, `panel.outcome` is baseline + contributions + noise, to the cent.
+    """
 
     panel: Panel
     intensity: Array  # [unit, week, channel] media per head in typical weeks
-    level: Array  # [unit]
+    level: Array  # [unit] what the response is relative to
     response: TrueResponse
-    contribution: Array  # [unit, week, channel] in outcome units
+    contribution: Array  # [unit, week, channel]
+    baseline: Array  # [unit, week] expected sales without media
+    noise: Array  # [unit, week]
 
     def contributions_at(self, multiplier: Array) -> Array:
-        """True contributions `[channel]` in outcome units had each channel's media been scaled by `multiplier`."""
+        """True contributions `[channel]` had each channel's media been scaled by `multiplier` `[channel]`."""
         relative = self.response.contributions(self.intensity * multiplier)
         return np.asarray(np.einsum("utc,u->c", relative, self.level))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class ChannelTruth:
-    """What a channel truly did over all weeks; share is of the total outcome, ROI is per unit of money spent."""
+    """What a channel truly did over all weeks; share is of the total outcome.
+
+    ROI is per unit of money spent, NaN for a channel that cost nothing; marginal ROI counts what a one per
+    cent step adds to all channels, synergies included.
+    """
 
     name: str
     contribution: float
@@ -63,110 +71,82 @@ class World:
 
     def channel_truths(self) -> tuple[ChannelTruth, ...]:
         """Contribution, share, ROI and marginal ROI (a one per cent step) of every channel."""
-        names = [channel.name for channel in self.scenario.channels]
+        names = self.scenario.channel_names
         now = self.contributions_at(np.ones(len(names)))
-        return tuple(self._channel_truth(index, name, now) for index, name in enumerate(names))
+        return tuple(self._channel_truth(index, now) for index in range(len(names)))
 
     def contributions_at(self, multiplier: Array) -> Array:
         """True contributions `[channel]` with every silo's media scaled by `multiplier` `[channel]`."""
         return np.asarray(sum(silo.contributions_at(multiplier) for silo in self.silos))
 
-    def _channel_truth(self, index: int, name: str, now: Array) -> ChannelTruth:
+    def _channel_truth(self, index: int, now: Array) -> ChannelTruth:
         spend = float(sum(silo.panel.spend[..., index].sum() for silo in self.silos))
         step = np.ones(now.size)
         step[index] += CURVE_STEP
         gain = float((self.contributions_at(step) - now).sum())
         contribution = float(now[index])
         return ChannelTruth(
-            name, contribution, contribution / self.total_outcome, spend, contribution / spend, gain / (CURVE_STEP * spend)
+            name=self.scenario.channel_names[index],
+            contribution=contribution,
+            share=contribution / self.total_outcome,
+            spend=spend,
+            roi=contribution / spend if spend else float("nan"),
+            marginal_roi=gain / (CURVE_STEP * spend) if spend else float("nan"),
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _Draft:
-    name: str
-    demand: Demand
-    intensity: Array
-    response: TrueResponse
-
-
 def make_world(scenario: Scenario) -> World:
-    """Draw a world; the scenario, seed included, fixes every number."""
-    streams = np.random.SeedSequence(scenario.seed).spawn(scenario.silos)
-    drafts = [_draft_silo(scenario, name, np.random.default_rng(s)) for name, s in zip(scenario.silo_names, streams, strict=True)]
-    effect, synergy = _scales_for_target_shares(scenario, drafts)
-    drafts = [replace(draft, response=draft.response.scaled(effect, synergy)) for draft in drafts]
-    per_head, price = _money_scales(scenario, drafts)
-    return World(scenario, tuple(_finish_silo(scenario, draft, per_head, price) for draft in drafts))
+    """Draw a world; the scenario, seed included, fixes every number.
+
+    Raises `ScenarioInvalid` when a synergy's channels never run together.
+    """
+    drafts = draw_drafts(scenario)
+    scales = media_scales(scenario, drafts)
+    return World(scenario, tuple(_finish_silo(scenario, draft, scales) for draft in drafts))
 
 
-def _draft_silo(scenario: Scenario, name: str, rng: np.random.Generator) -> _Draft:
-    demand = draw_demand(scenario, rng)
-    intensity = draw_media(scenario, name, demand.base, rng)
-    return _Draft(name, demand, intensity, draw_response(scenario, rng))
+def _finish_silo(scenario: Scenario, draft: SiloDraft, scales: MediaScales) -> SiloTruth:
+    level = draft.demand.level
+    rng = np.random.default_rng(np.random.SeedSequence([scenario.seed, draft.number]))
+    population = np.round(draft.heads * np.exp(POPULATION_LOG_SD * rng.standard_normal(level.size)))
+    exposure = np.round(draft.intensity * scales.per_head * draft.heads[:, None, None])
+    price_swing = np.exp(PRICE_LOG_SD * rng.standard_normal(exposure.shape[1:]))
+    contribution = draft.response.contributions(draft.intensity) * level[:, None, None]
+    baseline = draft.demand.base * level[:, None]
+    expected = baseline + contribution.sum(axis=-1)
+    noise = draft.demand.noise * expected.mean(axis=1, keepdims=True)
+    panel = _panel(
+        scenario,
+        draft,
+        outcome=np.round(np.maximum(expected + noise, 0.0), MONEY_DECIMALS),
+        media=exposure,
+        spend=np.round(exposure * scales.price * price_swing, MONEY_DECIMALS),
+        population=np.maximum(population, 1.0),
+    )
+    return SiloTruth(panel, draft.intensity, level, draft.response, contribution, baseline, noise)
 
 
-def _scales_for_target_shares(scenario: Scenario, drafts: list[_Draft]) -> tuple[Array, Array]:
-    """Factors that give each channel and each synergy its `sales_share` of all sales."""
-    channels = len(scenario.channels)
-    base = sum(float((draft.demand.base * draft.demand.level[:, None]).sum()) for draft in drafts)
-    targets = np.array([channel.sales_share for channel in scenario.channels])
-    pair_targets = np.zeros((channels, channels))
-    raw_pairs = np.zeros((channels, channels))
-    raw = np.zeros(channels)
-    names = [channel.name for channel in scenario.channels]
-    for draft in drafts:
-        saturated = draft.response.saturated(draft.intensity)
-        weight = draft.demand.level[:, None, None]
-        raw += (draft.response.effect[:, None, :] * draft.response.drift * saturated * weight).sum(axis=(0, 1))
-        raw_pairs += np.einsum("utc,utd,u->cd", saturated, saturated, draft.demand.level)
-    for pair in scenario.synergies:
-        low, high = sorted((names.index(pair.first), names.index(pair.second)))
-        pair_targets[low, high] = pair.sales_share
-    total = base / (1.0 - targets.sum() - pair_targets.sum())
-    pairs = np.divide(pair_targets * total, raw_pairs, out=np.zeros_like(raw_pairs), where=raw_pairs > 0)
-    return targets * total / raw, pairs
-
-
-def _money_scales(scenario: Scenario, drafts: list[_Draft]) -> tuple[Array, Array]:
-    """Typical exposures per head and the price of one exposure, so that `spend_share` of sales is spent."""
-    sales = sum(float((draft.demand.base * draft.demand.level[:, None]).sum()) for draft in drafts)
-    weeks = sum(np.einsum("utc,u->c", draft.intensity, draft.demand.level / SALES_PER_HEAD) for draft in drafts)
-    price = np.array([channel.cost_per_thousand for channel in scenario.channels]) / 1000.0
-    spend = np.array([channel.spend_share for channel in scenario.channels]) * sales
-    return spend / price / weeks, price
-
-
-def _finish_silo(scenario: Scenario, draft: _Draft, per_head: Array, price: Array) -> SiloTruth:
-    demand = draft.demand
-    rng = np.random.default_rng(np.random.SeedSequence([scenario.seed, int(draft.name.rsplit("-", 1)[1])]))
-    population = np.round(demand.level / SALES_PER_HEAD * np.exp(POPULATION_LOG_SD * rng.standard_normal(demand.level.size)))
-    exposure = np.round(draft.intensity * per_head * (demand.level / SALES_PER_HEAD)[:, None, None])
-    spend = np.round(exposure * price * np.exp(PRICE_LOG_SD * rng.standard_normal(exposure.shape[1:])), 2)
-    contribution = draft.response.contributions(draft.intensity) * demand.level[:, None, None]
-    sales = (demand.base + demand.noise) * demand.level[:, None] + contribution.sum(axis=-1)
-    panel = _panel(scenario, draft, exposure, spend, np.round(np.maximum(sales, 0.0), 2), population)
-    return SiloTruth(panel, draft.intensity, demand.level, draft.response, contribution)
-
-
-def _panel(scenario: Scenario, draft: _Draft, exposure: Array, spend: Array, sales: Array, population: Array) -> Panel:
-    units, weeks = sales.shape
-    demand = draft.demand
+def _panel(
+    scenario: Scenario, draft: SiloDraft, *, outcome: Array, media: Array, spend: Array, population: Array
+) -> Panel:
+    units, weeks = outcome.shape
+    demand, digits = draft.demand, max(3, len(str(units)))
     holiday = np.broadcast_to(demand.holiday[None, :, None], (units, weeks, 1))
+    controls = np.round(demand.controls, CONTROL_DECIMALS)
     return Panel(
         silo=draft.name,
-        units=tuple(f"{draft.name}-store-{number:03d}" for number in range(1, units + 1)),
+        units=tuple(f"{draft.name}-{UNIT_COLUMN}-{number:0{digits}d}" for number in range(1, units + 1)),
         weeks=np.datetime64(scenario.start) + np.arange(weeks) * np.timedelta64(7, "D"),
-        outcome=sales,
+        outcome=outcome,
         observed=np.ones((units, weeks), dtype=np.bool_),
-        media=exposure,
+        media=media,
         spend=spend,
-        controls=np.concatenate([np.round(demand.controls, 4), holiday, demand.promotion[..., None]], axis=-1),
+        controls=np.concatenate([controls, holiday, demand.promotion[..., None]], axis=-1),
         revenue_per_outcome=np.ones((units, weeks)),
         population=population,
-        channels=tuple(Channel(c.name, ChannelKind.PAID, "impressions") for c in scenario.channels),
-        control_names=(*(control.name for control in scenario.controls), "holiday", "promotion"),
-        treatment_names=("promotion",),
+        channels=tuple(Channel(item.name, item.kind, item.exposure_unit) for item in scenario.channels),
+        control_names=(*(control.name for control in scenario.controls), HOLIDAY, PROMOTION),
+        treatment_names=(PROMOTION,),
         currency=scenario.currency,
         outcome_unit=scenario.currency,
     )

@@ -1,12 +1,17 @@
 """Where the money goes: weekly media per head for each channel, unit and week."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
-from simulations.scenario import ChannelSpec, Flight, Scenario
+from simulations.scenario import Scenario
+from simulations.scenario_tables import ChannelSpec, Flight
 from simulations.world_demand import autoregressive
 
 Array = NDArray[np.float64]
+PLAN_PERSISTENCE = 0.3
+NEARLY_NOTHING = 1e-3  # stands for zero where logarithms are mixed
 
 
 def draw_media(scenario: Scenario, silo: str, demand: Array, rng: np.random.Generator) -> Array:
@@ -15,28 +20,27 @@ def draw_media(scenario: Scenario, silo: str, demand: Array, rng: np.random.Gene
     `demand` is the silo's relative base sales `[unit, week]`, which demand-following channels track.
     A channel the silo lacks is zero throughout.
     """
-    intensity: dict[str, Array] = {}
-    silo_plans: dict[str, Array] = {}
+    plans: dict[str, Array] = {}
     columns = []
     for channel in scenario.channels:
-        plan = _silo_plan(channel, scenario.weeks, silo_plans, rng)
-        silo_plans[channel.name] = plan
-        column = _unit_media(scenario, channel, plan, demand, rng)
-        if silo in channel.absent_in:
-            column = np.zeros_like(column)
-        intensity[channel.name] = column
-        columns.append(column)
+        plans[channel.name] = _silo_plan(channel, scenario.weeks, plans, rng)
+        silo_factor = float(np.exp(scenario.media_silo_log_sd * rng.standard_normal()))
+        media = _unit_media(channel, plans[channel.name], demand, rng, silo_factor=silo_factor)
+        columns.append(np.zeros_like(media) if silo in channel.absent_in else media)
     return np.stack(columns, axis=-1)
 
 
-def _silo_plan(channel: ChannelSpec, weeks: int, earlier: dict[str, Array], rng: np.random.Generator) -> Array:
-    """The silo's weekly plan `[week]`, mean about one."""
-    wobble = np.exp(channel.weekly_log_sd * autoregressive(rng, (1, weeks), 0.3)[0])
+def _silo_plan(
+    channel: ChannelSpec, weeks: int, earlier: Mapping[str, Array], rng: np.random.Generator
+) -> Array:
+    """The silo's weekly plan `[week]`, mean one."""
+    wobble = np.exp(channel.weekly_log_sd * autoregressive(rng, (1, weeks), PLAN_PERSISTENCE)[0])
     if channel.flight is Flight.FLIGHTED:
         wobble = wobble * _flights(channel, weeks, rng)
     if channel.flight is Flight.FOLLOWS_CHANNEL:
         strength = channel.follow_strength
-        wobble = np.exp(strength * np.log(earlier[channel.follows] + 1e-3) + (1 - strength) * np.log(wobble + 1e-3))
+        leader, own = np.log(earlier[channel.follows] + NEARLY_NOTHING), np.log(wobble + NEARLY_NOTHING)
+        wobble = np.exp(strength * leader + (1 - strength) * own)
     return np.asarray(wobble / wobble.mean())
 
 
@@ -53,9 +57,11 @@ def _flights(channel: ChannelSpec, weeks: int, rng: np.random.Generator) -> Arra
     return on
 
 
-def _unit_media(scenario: Scenario, channel: ChannelSpec, plan: Array, demand: Array, rng: np.random.Generator) -> Array:
+def _unit_media(
+    channel: ChannelSpec, plan: Array, demand: Array, rng: np.random.Generator, *, silo_factor: float
+) -> Array:
+    """The silo's plan as it reaches each unit `[unit, week]`: its own weight, weekly jitter and demand."""
     units, weeks = demand.shape
-    silo_factor = np.exp(scenario.media_silo_log_sd * rng.standard_normal())
     unit_factor = np.exp(channel.unit_log_sd * rng.standard_normal((units, 1)))
     jitter = np.exp(channel.unit_weekly_log_sd * rng.standard_normal((units, weeks)))
     media = silo_factor * unit_factor * jitter * plan

@@ -1,14 +1,15 @@
 """How media really works in a world: carry-over, saturation, synergy, all different in each unit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulations.scenario import CarryOver, ChannelSpec, Saturation, Scenario
+from simulations.scenario import Scenario
+from simulations.scenario_tables import KERNEL_WEEKS, CarryOver, ChannelSpec, Saturation
 
 Array = NDArray[np.float64]
-KERNEL_WEEKS = 13
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,7 @@ class TrueResponse:
         return np.asarray(direct + shared)
 
     def saturated(self, media: Array) -> Array:
+        """Carried-over media after diminishing returns `[unit, week, channel]`."""
         carried = carry_over(media, self.kernel)
         columns = [
             saturate(carried[..., index], self.half_saturation[:, index, None], channel)
@@ -46,6 +48,7 @@ class TrueResponse:
         return np.stack(columns, axis=-1)
 
     def scaled(self, effect_scale: Array, synergy_scale: Array) -> "TrueResponse":
+        """The same response with effects multiplied per channel `[channel]` and pair `[channel, channel]`."""
         return replace(self, effect=self.effect * effect_scale, synergy=self.synergy * synergy_scale)
 
 
@@ -72,9 +75,19 @@ def saturate(carried: Array, half: Array, channel: ChannelSpec) -> Array:
             return np.asarray(0.5 * ratio**0.5)
 
 
-def draw_response(scenario: Scenario, silo_rng: np.random.Generator) -> TrueResponse:
+def synergy_matrix(scenario: Scenario, values: Sequence[float]) -> Array:
+    """One value per synergy of the scenario as an upper triangular `[channel, channel]` matrix."""
+    names = scenario.channel_names
+    matrix = np.zeros((len(names), len(names)))
+    for pair, value in zip(scenario.synergies, values, strict=True):
+        low, high = sorted((names.index(pair.first), names.index(pair.second)))
+        matrix[low, high] = value
+    return matrix
+
+
+def draw_response(scenario: Scenario, units: int, silo_rng: np.random.Generator) -> TrueResponse:
     """Draw one silo's response: each parameter varies by silo and, within it, by unit."""
-    units, channels = scenario.units_per_silo, scenario.channels
+    channels = scenario.channels
     shape = (units, len(channels))
 
     def spread() -> Array:
@@ -85,35 +98,34 @@ def draw_response(scenario: Scenario, silo_rng: np.random.Generator) -> TrueResp
     half = spread() * np.array([channel.half_saturation for channel in channels])
     kernels = [_kernel(channel, half_life[:, index]) for index, channel in enumerate(channels)]
     drift = np.stack([_drift(channel, scenario.weeks, silo_rng) for channel in channels], axis=-1)
-    return TrueResponse(channels, np.stack(kernels, axis=-1), half, spread(), drift, _synergy(scenario))
+    together = synergy_matrix(scenario, [1.0] * len(scenario.synergies))
+    return TrueResponse(channels, np.stack(kernels, axis=-1), half, spread(), drift, together)
 
 
 def _kernel(channel: ChannelSpec, half_life: Array) -> Array:
-    """Lag weights `[unit, lag]` with the given half-life in weeks."""
+    """Lag weights `[unit, lag]` with the given half-life in weeks, summing to one."""
+    weights = _kernel_shape(channel, half_life[:, None])
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def _kernel_shape(channel: ChannelSpec, half_life: Array) -> Array:
+    """Geometric: the weight halves every half-life; delayed: one half-life from its peak; Weibull: half of
+    all effect has come by then (differences of its distribution function at whole weeks)."""
     lags = np.arange(KERNEL_WEEKS, dtype=np.float64)
-    life = half_life[:, None]
     match channel.carry_over:
         case CarryOver.GEOMETRIC:
-            weights = 0.5 ** (lags / life)
+            return np.asarray(0.5 ** (lags / half_life))
         case CarryOver.DELAYED:
-            weights = 0.5 ** (((lags - channel.peak_week) / life) ** 2)
+            distance = ((lags - channel.peak_week) / half_life) ** 2
+            # Relative to the nearest lag: a short half-life beside a peak between two weeks must not vanish.
+            return np.asarray(0.5 ** (distance - distance.min(axis=1, keepdims=True)))
         case CarryOver.WEIBULL:
-            scale = life / np.log(2.0) ** (1.0 / channel.weibull_shape)
+            scale = half_life / np.log(2.0) ** (1.0 / channel.weibull_shape)
             survival = np.exp(-((np.arange(KERNEL_WEEKS + 1) / scale) ** channel.weibull_shape))
-            weights = survival[:, :-1] - survival[:, 1:]
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+            return np.asarray(survival[:, :-1] - survival[:, 1:])
 
 
 def _drift(channel: ChannelSpec, weeks: int, rng: np.random.Generator) -> Array:
     """A slow swing of the effect over time, mean one."""
     phase = rng.uniform(0, 2 * np.pi)
     return np.asarray(1.0 + channel.effect_drift * np.sin(2 * np.pi * np.arange(weeks) / weeks + phase))
-
-
-def _synergy(scenario: Scenario) -> Array:
-    names = [channel.name for channel in scenario.channels]
-    matrix = np.zeros((len(names), len(names)))
-    for pair in scenario.synergies:
-        low, high = sorted((names.index(pair.first), names.index(pair.second)))
-        matrix[low, high] = 1.0
-    return matrix

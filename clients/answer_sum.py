@@ -1,0 +1,40 @@
+"""From a sum request to the silo's vector: data, noise and computation brought together."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clients.contributions import Task, contribute
+from clients.errors import OutOfOrder
+from clients.private_fit import save_unit_fits
+from clients.session import Session
+from clients.silo_data import read_silo_data
+from clients.silo_home import SiloHome
+from mmm_models.federated_spec import FederatedModel
+from privacy.secure_noise import SecureNoise
+from privacy.wire import SumRequest
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """The vector for the gate, with the session as it goes on."""
+
+    session: Session
+    vector: NDArray[np.float64]
+
+
+def answer_sum(spec_path: Path, home: SiloHome, session: Session, request: SumRequest) -> Answer:
+    """Compute this silo's part. In private runs a request is answered in one wording only (ReplayRefused)."""
+    invitation = session.invitation
+    model = FederatedModel.model_validate_json(invitation.model)
+    privacy = invitation.privacy
+    noise = home.noise_for(request.run_id, request.round, request.model_digest) if privacy.private else SecureNoise()
+    data = read_silo_data(spec_path, model)
+    contribution = contribute(data, Task(request, model, privacy, noise, session.units))
+    if contribution.vector.shape != (request.length,):
+        raise OutOfOrder("the sum asked for does not have the agreed length", hint="run the same version everywhere")
+    if contribution.unit_fits:
+        save_unit_fits(contribution.unit_fits, home.run_directory(request.run_id))
+    return Answer(replace(session, units=contribution.units), contribution.vector)

@@ -1,0 +1,25 @@
+"""Why a silo does not answer: every error here may be told to the coordinator, so none holds data."""
+
+
+class SiloError(Exception):
+    """Root of every error raised by `clients`; `hint` says what to do next."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class SiloNotConfigured(SiloError):
+    """The client does not know which silo file it serves."""
+
+
+class TermsRefused(SiloError):
+    """The run breaks this silo's own rules; nothing was charged and no data were read."""
+
+
+class OutOfOrder(SiloError):
+    """The coordinator skipped a step of the protocol, or changed what was agreed."""
+
+
+class ReplayRefused(SiloError):
+    """A private sum was asked for twice in different words; answering would average the noise away."""

@@ -1,0 +1,103 @@
+"""One silo's work in one round: a few steps from the shared response, private or not."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mmm_models.federated_spec import LocalOptimizer, LocalTraining
+from mmm_models.network import MediaResponse
+from mmm_models.objective import UnitObjective, pack
+from mmm_models.response_prior import prior_weight
+from mmm_models.training import get_vector, prior_gradient, set_vector
+from mmm_models.unit_data import UnitData
+from privacy.run_terms import PrivacyTerms, Release
+from privacy.secure_noise import NoiseSource
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class LocalRun:
+    """How to train: `units` is this silo's (possibly noised) number of units, `units_of_all` that of the run."""
+
+    training: LocalTraining
+    privacy: PrivacyTerms
+    noise: NoiseSource
+    units: float
+    units_of_all: float
+
+
+@dataclass(frozen=True, eq=False)
+class LocalUpdate:
+    """Change of the parameter vector. `loss_sum` belongs to the model as it arrived and is not private."""
+
+    change: Array
+    loss_sum: float
+    centred_clip_count: float
+
+
+def train_locally(response: MediaResponse, data: UnitData, run: LocalRun, *, clip_norm: float) -> LocalUpdate:
+    """Take `run.training.steps` steps on the mean loss of this silo's units, plus the prior's share.
+
+    Guarantee in private runs: each step is one Gaussian release of the clipped gradient sum (noise multiplier
+    of `Release.GRADIENT`) and one of the count of unclipped units (`Release.CLIP_COUNT`); the change computed
+    from them is post-processing. Unit: one whole series. Neighbours: add or remove one.
+    """
+    start = get_vector(response)
+    gradients = _Private(response, data, run, clip_norm) if run.privacy.private else _Exact(response, data)
+    vector = torch.nn.Parameter(torch.from_numpy(start.copy()))
+    optimizer = _optimizer(run.training, vector)
+    weight = prior_weight(response.spec.prior, run.units_of_all)
+    for _ in range(run.training.steps):
+        mean = gradients.sum() / run.units
+        pull = run.training.proximal * (vector.detach().numpy() - start)
+        vector.grad = torch.from_numpy(mean + weight * prior_gradient(response) + pull)
+        optimizer.step()
+        set_vector(response, vector.detach().numpy())
+    return LocalUpdate(vector.detach().numpy() - start, gradients.first_loss, gradients.clip_count / run.training.steps)
+
+
+class _Exact:
+    """Gradient sums of the plain loss."""
+
+    def __init__(self, response: MediaResponse, data: UnitData) -> None:
+        self._objective = UnitObjective(response)
+        self._inputs = pack(data)
+        self.first_loss = float("nan")
+        self.clip_count = 0.0
+
+    def sum(self) -> Array:
+        loss = self._objective.losses(self._inputs).sum()
+        if np.isnan(self.first_loss):
+            self.first_loss = float(loss.item())
+        gradients = torch.autograd.grad(loss, list(self._objective.parameters()))
+        return torch.cat([gradient.reshape(-1) for gradient in gradients]).double().numpy()
+
+
+class _Private:
+    """Clipped, noised gradient sums; nothing else about the data leaves this object."""
+
+    def __init__(self, response: MediaResponse, data: UnitData, run: LocalRun, clip_norm: float) -> None:
+        from privacy.dp_sgd import DpStep, GradientRelease  # Opacus takes seconds to import: only when needed
+
+        self._objective = UnitObjective(response)
+        self._inputs = pack(data)
+        self._step = DpStep(self._objective, noise=run.noise)
+        self._spec = GradientRelease(
+            clip_norm, run.privacy.noise_multiplier(Release.GRADIENT), run.privacy.clip_count_sigma
+        )
+        self.first_loss = 0.0
+        self.clip_count = 0.0
+
+    def sum(self) -> Array:
+        released = self._step.release(self._inputs, self._objective.unit_loss, spec=self._spec)
+        self.clip_count += released.centred_clip_count or 0.0
+        return released.gradient_sum
+
+
+def _optimizer(training: LocalTraining, vector: torch.nn.Parameter) -> torch.optim.Optimizer:
+    if training.optimizer is LocalOptimizer.ADAM:
+        return torch.optim.Adam([vector], lr=training.learning_rate)
+    return torch.optim.SGD([vector], lr=training.learning_rate)

@@ -1,0 +1,46 @@
+"""The silo's panel, read once per process and fitted to the run's channels."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmm_models.federated_spec import FederatedModel
+from mmm_models.panel import Panel
+from mmm_models.panel_io import load_panel
+from mmm_models.scaling import Scales
+from mmm_models.unit_data import UnitData, prepare, split_weeks, unit_level
+
+CACHED_SILOS = 64  # a simulation serves many silos from one process; a real silo serves itself
+
+
+@dataclass(frozen=True, eq=False)
+class SiloData:
+    """A panel with the run's channels in the run's order."""
+
+    panel: Panel
+    level: NDArray[np.float64]  # [unit] mean training outcome
+
+    def prepared(self, scales: Scales, model: FederatedModel) -> UnitData:
+        """Unit records under these scales."""
+        return _prepared(self, scales.to_vector().tobytes(), model)
+
+
+def read_silo_data(spec_path: Path, model: FederatedModel) -> SiloData:
+    """Raises PanelInvalid (whose text names codes and columns only) and SourceUnreadable."""
+    return _read(spec_path, spec_path.stat().st_mtime_ns, model)
+
+
+@lru_cache(maxsize=CACHED_SILOS)
+def _read(spec_path: Path, changed: int, model: FederatedModel) -> SiloData:
+    panel = load_panel(spec_path).panel.with_channels(model.panel_channels)
+    train, _ = split_weeks(panel, model.model, model.holdout_weeks)
+    return SiloData(panel, unit_level(panel, train))
+
+
+@lru_cache(maxsize=CACHED_SILOS)
+def _prepared(data: SiloData, scale_bytes: bytes, model: FederatedModel) -> UnitData:
+    scales = Scales.from_vector(np.frombuffer(scale_bytes, dtype=np.float64), model.media_per)
+    return prepare(data.panel, scales, model.model, holdout_weeks=model.holdout_weeks)

@@ -1,0 +1,109 @@
+"""What all silos of a run agree on about the model: the one description both sides parse."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from mmm_models.errors import ModelError
+from mmm_models.panel import Channel, ChannelKind
+from mmm_models.scaling import OCTAVES, MediaPer
+from mmm_models.spec import ModelSpec
+from mmm_models.unit_records import RecordLayout
+
+Positive = Annotated[float, Field(gt=0.0)]
+
+
+class LocalOptimizer(StrEnum):
+    """How a silo moves between two messages."""
+
+    SGD = "sgd"
+    ADAM = "adam"
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ChannelDeclaration(_Spec):
+    """A channel every silo knows by this name, whether it uses it or not."""
+
+    name: str
+    kind: ChannelKind
+    exposure_unit: str = ""
+
+
+class LocalTraining(_Spec):
+    """A silo's work in one round. `proximal` pulls towards the round's start (FedProx, Li et al. 2020)."""
+
+    optimizer: LocalOptimizer = LocalOptimizer.SGD
+    steps: Annotated[int, Field(ge=1)] = 1
+    learning_rate: Positive = 0.002
+    proximal: Annotated[float, Field(ge=0.0)] = 0.0
+
+
+class FederatedModel(_Spec):
+    """The model of one federated run. `weeks` is a typical panel's length; it only scales private totals."""
+
+    channels: Annotated[tuple[ChannelDeclaration, ...], Field(min_length=1)]
+    media_per: MediaPer
+    weeks: Annotated[int, Field(ge=1)]
+    holdout_weeks: Annotated[int, Field(ge=0)]
+    model: ModelSpec = ModelSpec()
+    local: LocalTraining = LocalTraining()
+    currency: str = ""
+    outcome_unit: str = ""
+
+    @property
+    def panel_channels(self) -> tuple[Channel, ...]:
+        return tuple(Channel(c.name, c.kind, c.exposure_unit) for c in self.channels)
+
+    def require_known(self, channels: tuple[str, ...]) -> None:
+        """Raises ModelError when a silo has channels the run does not: their sales would turn into baseline."""
+        missing = sorted(set(channels) - {channel.name for channel in self.channels})
+        if missing:
+            raise ModelError(
+                f"the run does not know the channels {', '.join(missing)}",
+                hint="name them in the run's channels, or remove them from the silo file",
+            )
+
+    @property
+    def scale_quantities(self) -> int:
+        return 2 * len(self.channels) + 3
+
+    @property
+    def scales_length(self) -> int:
+        """Octave counts, then the number of units."""
+        return self.scale_quantities * OCTAVES + 1
+
+    def records(self, *, private: bool) -> RecordLayout:
+        return RecordLayout(len(self.channels), private=private)
+
+
+ROUND_METRICS = ("loss", "squared_error", "test_weeks", "mape", "tested_units")
+
+
+class RoundSum(_Spec):
+    """Layout of one round's vector: weighted change, weight, then metrics (or the clip count when private)."""
+
+    parameters: int
+    private: bool
+
+    @property
+    def length(self) -> int:
+        return self.parameters + 1 + (1 if self.private else len(ROUND_METRICS))
+
+    def join(
+        self, change: NDArray[np.float64], weight: float, extra: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """One silo's vector: its change times its weight, its weight, its metrics."""
+        return np.concatenate([weight * change, [weight], extra])
+
+    def change(self, total: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The weighted mean change."""
+        return np.asarray(total[: self.parameters] / max(float(total[self.parameters]), 1e-9))
+
+    def extra(self, total: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(total[self.parameters + 1 :])

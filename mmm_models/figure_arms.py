@@ -1,0 +1,125 @@
+"""The same world trained in several ways: what federation, masks and noise cost in accuracy."""
+
+import math
+from collections.abc import Callable
+from textwrap import wrap
+
+from mmm_models.figure import Column, Figure, Table
+from mmm_models.number_format import (
+    decimal,
+    percent,
+    points,
+    seconds,
+    signed_percent,
+    size_in_bytes,
+)
+from mmm_models.report_input import ArmRow, ReportInput
+from mmm_models.svg_canvas import BLUE, GREY, MUTED, RULE, TEXT_SIZE, Canvas, Scale
+
+WIDTH, ROW, TOP, BAR = 340.0, 31.0, 20.0, 12.0
+NAME_WIDTH, PANEL, GAP, NUMBER = 116.0, 104.0, 14.0, 38.0
+NAME_LETTERS = 21
+
+
+def arms_figure(report: ReportInput) -> Figure:
+    """Share error beside hold-out error: the second hides what the first shows."""
+    insight = _insight(report.arms)
+    return Figure(_svg(report.arms, insight), arms_table(report), insight, _HOW_TO_READ)
+
+
+_HOW_TO_READ = (
+    "Share error: mean distance of channel shares from the truth, in percentage points. Hold-out nRMSE: "
+    "error of predictions for unseen weeks. Shorter is better; predictions can stay good while attribution "
+    "does not."
+)
+
+
+def arms_table(report: ReportInput) -> Table:
+    """Every measure of every arm."""
+    columns = (
+        Column("Trained"),
+        Column("Share error (points)", points),
+        Column("Mean channel error", percent),
+        Column("All media error", signed_percent),
+        Column("Hold-out nRMSE", percent),
+        Column("MAPE", percent),
+        Column("Epsilon", decimal),
+        Column("Time", seconds),
+        Column("Sent per silo", size_in_bytes),
+    )
+    return Table(columns, tuple(_row(arm) for arm in report.arms))
+
+
+def channel_errors_table(report: ReportInput) -> Table:
+    """Signed relative error of every channel's contribution, one column per arm."""
+    names = dict.fromkeys(name for arm in report.arms for name in arm.channel_errors)
+    rows = tuple((name, *(arm.channel_errors.get(name) for arm in report.arms)) for name in names)
+    return Table((Column("Error"), *(Column(arm.name, signed_percent) for arm in report.arms)), rows)
+
+
+def _row(arm: ArmRow) -> tuple[str | float | None, ...]:
+    epsilon: str | float = "none" if arm.epsilon is None else arm.epsilon
+    errors = (arm.share_error_points, arm.mean_relative_error, arm.total_media_error)
+    return (arm.name, *errors, arm.nrmse, arm.mape, epsilon, arm.seconds, arm.bytes_per_silo)
+
+
+def _insight(arms: tuple[ArmRow, ...]) -> str:
+    known = [arm for arm in arms if math.isfinite(arm.share_error_points)]
+    if len(known) < 2:
+        return "One way of training only; nothing to compare."
+    reference, last = known[0], known[-1]
+    worst = max(known, key=lambda arm: arm.share_error_points)
+    sentence = f"Channel shares are {_off(reference)}"
+    if worst not in (reference, last):
+        sentence += f", {_off(worst)}"
+    return f"{sentence}, {_off(last)}; {_prediction(known)}"
+
+
+def _off(arm: ArmRow) -> str:
+    return f"{points(arm.share_error_points)} points off for “{arm.name}”"
+
+
+def _prediction(arms: list[ArmRow]) -> str:
+    errors = [arm.nrmse for arm in arms if math.isfinite(arm.nrmse)]
+    if not errors:
+        return "prediction errors are not known."
+    lowest, highest = percent(min(errors)), percent(max(errors))
+    if lowest == highest:
+        return f"hold-out nRMSE is {lowest} for all and shows none of it."
+    return f"hold-out nRMSE lies between {lowest} and {highest}."
+
+
+def _svg(arms: tuple[ArmRow, ...], insight: str) -> str:
+    canvas = Canvas(
+        WIDTH, TOP + ROW * max(len(arms), 1) + 2, f"Bar charts comparing ways of training. {insight}"
+    )
+    first, second = NAME_WIDTH, NAME_WIDTH + PANEL + GAP
+    canvas.text((first, 10), "share error, points", font_size=9, fill=MUTED)
+    canvas.text((second, 10), "hold-out nRMSE", font_size=9, fill=MUTED)
+    for index, arm in enumerate(arms):
+        middle = TOP + ROW * (index + 0.5)
+        _draw_name(canvas, arm.name, middle=middle)
+        canvas.line((0, middle + ROW / 2), (WIDTH, middle + ROW / 2), stroke=RULE, stroke_width=0.5)
+    _draw_bars(canvas, first, [arm.share_error_points for arm in arms], points)
+    _draw_bars(canvas, second, [arm.nrmse for arm in arms], percent)
+    return canvas.svg()
+
+
+def _draw_name(canvas: Canvas, name: str, *, middle: float) -> None:
+    lines = wrap(name, NAME_LETTERS, max_lines=3, placeholder="…") or [""]
+    size = TEXT_SIZE if len(lines) == 1 else 9.0
+    for index, line in enumerate(lines):
+        baseline = middle + 3.5 + 10 * (index - (len(lines) - 1) / 2)
+        canvas.label_in((0, baseline), line, NAME_WIDTH - 6, font_size=size)
+
+
+def _draw_bars(canvas: Canvas, left: float, values: list[float], show: Callable[[float | None], str]) -> None:
+    finite = [value for value in values if math.isfinite(value)]
+    scale = Scale(0.0, max(*finite, 0.0, 1e-12), left, left + PANEL - NUMBER)
+    for index, value in enumerate(values):
+        middle = TOP + ROW * (index + 0.5)
+        end = scale(value) if math.isfinite(value) else left
+        if math.isfinite(value):
+            canvas.rect((left, middle - BAR / 2), (max(end - left, 0.5), BAR), fill=BLUE if index else GREY)
+        canvas.text((end + 4, middle + 3.5), show(value), font_weight=600)
+    canvas.line((left, TOP), (left, canvas.height - 2), stroke=GREY)

@@ -1,0 +1,103 @@
+"""One self-contained HTML page from a model's results: two printed pages, no scripts, nothing fetched."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from mmm_models import figures
+from mmm_models.health_checks import health_checks
+from mmm_models.number_format import amount, count, decimal, percent
+from mmm_models.privacy_lines import privacy_headline, privacy_lines
+from mmm_models.report_input import ArmRow, PrivacyBox, ReportInput, RoundPoint, TruthRow
+from mmm_models.report_words import largest, media_totals, outcome_unit, outcome_word
+from mmm_models.results import Results
+
+__all__ = ["ArmRow", "PrivacyBox", "ReportInput", "RoundPoint", "TruthRow", "headline", "render"]
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number of the strip under the headline."""
+
+    label: str
+    value: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A figure as the page shows it; `table_shown` when its table stands open instead of folding away."""
+
+    title: str
+    figure: figures.Figure
+    table_shown: bool = False
+
+    @property
+    def svg(self) -> Markup:
+        """The picture as markup: drawn here, with every name in it escaped."""
+        return Markup(self.figure.svg)
+
+
+def render(report: ReportInput) -> str:
+    """The whole page. Every text in `report` is escaped; names of channels and arms are not trusted."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        headline=headline(report.results),
+        tiles=_tiles(report),
+        checks=health_checks(report),
+        privacy=privacy_lines(report.privacy) if report.privacy else (),
+        channel_errors=figures.channel_errors_table(report),
+        **_sections(report),
+    )
+
+
+def headline(results: Results) -> str:
+    """The page in one sentence: `Media contributed 24.8 % of sales; tv most (7.7 %).`"""
+    most, word = largest(results), outcome_word(results)
+    if most is None:
+        return f"The model found no media effect on {word}."
+    sentence = f"Media contributed {percent(results.media_share)} of {word}"
+    if len(results.channels) == 1:
+        return f"{sentence}, all of it through {most.channel}."
+    return f"{sentence}; {most.channel} most ({percent(most.share)})."
+
+
+def _sections(report: ReportInput) -> dict[str, Section | None]:
+    return {
+        "contributions": Section("Contributions", figures.contributions_figure(report), table_shown=True),
+        "returns": Section("Return on spend", figures.roi_figure(report)),
+        "curves": Section("Response curves", figures.curves_figure(report))
+        if report.results.curves
+        else None,
+        "fit": Section("Fit on held-out weeks", figures.fit_figure(report)),
+        "training": Section("Training", figures.training_figure(report)) if report.rounds else None,
+        "comparison": Section(
+            "What privacy and federation cost", figures.arms_figure(report), table_shown=True
+        )
+        if report.arms
+        else None,
+    }
+
+
+def _tiles(report: ReportInput) -> tuple[Tile, ...]:
+    results, media = report.results, media_totals(report.results)
+    word, unit = outcome_word(results).removeprefix("the "), outcome_unit(results)
+    fit = results.holdout
+    return (
+        Tile(word.capitalize(), amount(results.outcome, unit), f"{count(results.units)} units"),
+        Tile("From media", percent(media.share), amount(media.contribution, unit)),
+        Tile("Media spend", amount(media.spend, results.currency), f"ROI {decimal(media.roi)}"),
+        Tile("Hold-out nRMSE", percent(fit.nrmse), f"MAPE {percent(fit.mape)}; {fit.weeks} weeks"),
+        Tile("Privacy", *privacy_headline(report.privacy)),
+    )

@@ -1,0 +1,246 @@
+"""Every message that may leave a silo, and the ones it answers. An auditor reads this file first.
+
+Leaves a silo:
+  Introduction   its name, public key and the shape of its panel as declared in its own file (no data are read)
+  Agreement      a signed fresh key, or nothing: the silo is willing under its own rules
+  Contribution   one vector: masked (uniformly random to whoever lacks the peers' seeds), or in clear where the
+                 run does without secure aggregation
+  UnmaskReply    shares of this round's seeds
+  Refusal        a code and a sentence without data
+Each is one Flower ConfigRecord of plain values; unknown or missing fields are refused.
+"""
+
+import hashlib
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import numpy as np
+from flwr.app import ConfigRecord, RecordDict
+from numpy.typing import NDArray
+
+from privacy.errors import InvalidSetting, MalformedMessage
+from privacy.run_terms import PrivacyMode, PrivacyTerms, SecureAggregation
+from privacy.secure_aggregation import KeyAdvert, KeyRoster, MaskedUpdate, UnmaskReply, UnmaskRequest, canonical_bytes
+
+RECORD = "mixroom"
+HELLO, JOIN, START, CONTRIBUTE, UNMASK = "query.hello", "query.join", "query.start", "train.contribute", "train.unmask"
+SILO_REFUSED, SILO_FAILED = 1001, 1002
+
+Vector = NDArray[np.float64]
+Body = TypeVar("Body")
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+@dataclass(frozen=True)
+class Introduction:
+    """Silo to coordinator: who it is and what its file declares. `schema` is the declared panel shape as JSON."""
+
+    silo: str
+    public_key: bytes
+    schema: str
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """Coordinator to silo: the run's terms, the same for every silo. `model` describes the model as JSON."""
+
+    run_id: str
+    privacy_mode: str
+    epsilon: float
+    delta: float
+    steps: int
+    secure_aggregation: str
+    model: str
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 over every field; each sum request names it."""
+        budget = (repr(self.epsilon), repr(self.delta), self.steps)
+        parts = (self.run_id, self.privacy_mode, *budget, self.secure_aggregation, self.model)
+        return hashlib.sha256(canonical_bytes("mixroom/invitation/v1", *parts)).digest()
+
+    @property
+    def privacy(self) -> PrivacyTerms:
+        """Raises InvalidSetting when the terms make no sense."""
+        return PrivacyTerms(_enum(PrivacyMode, self.privacy_mode), self.epsilon, self.delta, self.steps)
+
+    @property
+    def masking(self) -> SecureAggregation:
+        """How sums are protected. Raises InvalidSetting."""
+        return _enum(SecureAggregation, self.secure_aggregation)
+
+
+@dataclass(frozen=True)
+class SumRequest:
+    """Coordinator to silo: which sum is asked for, with everything it depends on.
+
+    `values` are float64 groups in a fixed order for each purpose. `round` counts all sums of a run from 1.
+    """
+
+    run_id: str
+    round: int
+    purpose: str
+    values: tuple[bytes, ...]
+    length: int
+    fraction_bits: int
+    max_abs: float
+    invitation: bytes  # digest of the invitation the silo accepted
+
+    @property
+    def model_digest(self) -> bytes:
+        """SHA-256 over everything the contribution depends on; enters every mask of the round."""
+        scale = (self.length, self.fraction_bits, repr(self.max_abs))
+        parts = (self.run_id, self.round, self.purpose, *scale, self.invitation, *self.values)
+        return hashlib.sha256(canonical_bytes("mixroom/sum-request/v1", *parts)).digest()
+
+    def vectors(self) -> tuple[Vector, ...]:
+        """`values` as float64 vectors."""
+        return tuple(np.frombuffer(value, dtype="<f8").astype(np.float64) for value in self.values)
+
+
+@dataclass(frozen=True)
+class PlainUpdate:
+    """Silo to coordinator without secure aggregation: the quantised vector in clear, little-endian uint64."""
+
+    silo: str
+    context: bytes
+    vector: bytes
+
+
+def pack_vector(vector: Vector) -> bytes:
+    """float64, little endian."""
+    return vector.astype("<f8").tobytes()
+
+
+def to_record(body: Any) -> RecordDict:
+    """A flat message (dataclass of str, int, float, bytes and tuples of bytes or str) as one record."""
+    content = {field.name: _plain(getattr(body, field.name)) for field in fields(body)}
+    return RecordDict({RECORD: ConfigRecord({"kind": type(body).__name__, **content})})
+
+
+def from_record(content: RecordDict, kind: type[Body]) -> Body:
+    """The message of that kind; raises MalformedMessage on any other shape, type or field."""
+    record = content.config_records.get(RECORD)
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    if record is None or record.get("kind") != kind.__name__ or set(record) != {"kind", *names}:
+        raise _malformed(kind.__name__)
+    try:
+        return kind(**{name: _typed(record[name], kind.__annotations__[name]) for name in names})
+    except (TypeError, ValueError) as error:
+        raise _malformed(kind.__name__) from error
+
+
+def size_of(content: RecordDict) -> int:
+    """Bytes of payload in a message."""
+    total = 0
+    for record in content.config_records.values():
+        for name, value in record.items():
+            items = value if isinstance(value, list) else [value]
+            total += len(name) + sum(len(item) if isinstance(item, str | bytes) else 8 for item in items)
+    return total
+
+
+@dataclass(frozen=True)
+class KeyRosterMessage:
+    """`KeyRoster` on the wire: adverts side by side."""
+
+    run_id: str
+    threshold: int
+    silos: tuple[str, ...]
+    min_silos: tuple[int, ...]
+    exchange_keys: tuple[bytes, ...]
+    signatures: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, roster: KeyRoster) -> "KeyRosterMessage":
+        adverts = roster.adverts
+        return cls(
+            roster.run_id,
+            roster.threshold,
+            roster.silos,
+            tuple(advert.min_silos for advert in adverts),
+            tuple(advert.exchange_key for advert in adverts),
+            tuple(advert.signature for advert in adverts),
+        )
+
+    def roster(self) -> KeyRoster:
+        columns = zip(self.silos, self.min_silos, self.exchange_keys, self.signatures, strict=True)
+        adverts = tuple(KeyAdvert(self.run_id, *column) for column in columns)
+        return KeyRoster(self.run_id, self.threshold, adverts)
+
+
+    @classmethod
+    def without_masks(cls, run_id: str) -> "KeyRosterMessage":
+        """Starts a run whose sums travel in clear."""
+        return cls(run_id, 0, (), (), (), ())
+
+
+@dataclass(frozen=True)
+class Acknowledgement:
+    """Silo to coordinator: done, nothing to say."""
+
+    silo: str
+
+
+@dataclass(frozen=True)
+class MaskedUpdateMessage:
+    """`MaskedUpdate` on the wire."""
+
+    silo: str
+    context: bytes
+    masked: bytes
+    boxes: tuple[bytes, ...]
+    commitments: bytes
+
+    @classmethod
+    def of(cls, update: MaskedUpdate) -> "MaskedUpdateMessage":
+        masked = update.masked.astype("<u8", copy=False).tobytes()
+        return cls(update.silo, update.context, masked, update.boxes, update.commitments)
+
+    def update(self) -> MaskedUpdate:
+        return MaskedUpdate(self.silo, self.context, unpack_integers(self.masked), self.boxes, self.commitments)
+
+
+def unpack_integers(raw: bytes) -> NDArray[np.uint64]:
+    """uint64, little endian; raises MalformedMessage unless whole."""
+    if len(raw) % 8:
+        raise _malformed("vector")
+    return np.frombuffer(raw, dtype="<u8").astype(np.uint64)
+
+
+MESSAGES_OF_A_SILO = (Introduction, KeyAdvert, Acknowledgement, PlainUpdate, MaskedUpdateMessage, UnmaskReply)
+MESSAGES_TO_A_SILO = (Invitation, KeyRosterMessage, SumRequest, UnmaskRequest)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _typed(value: Any, annotation: Any) -> Any:
+    """`value` if it has the annotated type exactly; tuples travel as lists."""
+    text = annotation if isinstance(annotation, str) else str(annotation)
+    if text.startswith("tuple"):
+        item = bytes if "bytes" in text else int if "int" in text else str
+        if not isinstance(value, list) or not all(type(entry) is item for entry in value):
+            raise TypeError(text)
+        return tuple(value)
+    if type(value) is not annotation:
+        raise TypeError(text)
+    return value
+
+
+def _enum(choices: type[Choice], value: str) -> Choice:
+    try:
+        return choices(value)
+    except ValueError as error:
+        known = ", ".join(choice.value for choice in choices)
+        raise InvalidSetting(f"{value!r} is none of: {known}", hint=f"choose one of: {known}") from error
+
+
+def _malformed(kind: str) -> MalformedMessage:
+    return MalformedMessage(
+        f"the message is not a well-formed {kind}; it was not used",
+        silos=(),
+        hint="run the same version of this software everywhere",
+    )

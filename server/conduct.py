@@ -1,0 +1,41 @@
+"""One run from settings to finished directory; the shell around `rounds.train_federated`."""
+
+import sys
+import time
+
+from flwr.serverapp import Grid
+
+from mmm_models.result_files import write_results
+from server.rounds import train_federated
+from server.run_report import write_run_report
+from server.run_store import RoundMetrics, RunStore
+from server.settings import RunSettings
+from server.silo_exchange import SiloExchange
+
+
+def conduct_run(grid: Grid, settings: RunSettings) -> None:
+    """Train, then write results and report into the run directory."""
+    store = RunStore.create(settings)
+    began = time.perf_counter()
+    exchange = SiloExchange(grid, settings)
+    finished = train_federated(exchange, settings, store, _narrate(settings))
+    write_results(finished.results, store.directory)
+    write_run_report(finished, settings, store, seconds=time.perf_counter() - began)
+
+
+def _narrate(settings: RunSettings) -> "_Narrator":
+    return _Narrator(settings.rounds, settings.epsilon)
+
+
+class _Narrator:
+    """One line per round on stderr."""
+
+    def __init__(self, rounds: int, epsilon: float) -> None:
+        self._rounds = rounds
+        self._epsilon = epsilon
+
+    def __call__(self, metrics: RoundMetrics) -> None:
+        fit = "" if metrics.loss != metrics.loss else f" loss {metrics.loss:.4f} hold-out nRMSE {metrics.nrmse:.4f}"
+        spent = f" epsilon {self._epsilon:g} charged" if self._epsilon else ""
+        line = f"mixroom: round {metrics.round}/{self._rounds}{fit} silos {metrics.silos} {metrics.seconds:.2f} s{spent}"
+        print(line, file=sys.stderr)

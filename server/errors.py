@@ -1,0 +1,33 @@
+"""What stops a run at the coordinator; the run directory keeps everything up to the last whole round."""
+
+
+class ServerError(Exception):
+    """Root of every error raised by `server`; `hint` says what to do next."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class SettingsInvalid(ServerError):
+    """The run's settings cannot be used; nothing was started."""
+
+
+class SilosMissing(ServerError):
+    """Fewer silos came than the run expects."""
+
+
+class SiloRefused(ServerError):
+    """A silo does not take part in the run as planned; no data were read."""
+
+
+class RoundAborted(ServerError):
+    """Too few silos answered a round, or one failed and the policy is to stop."""
+
+
+class RunStoreError(ServerError):
+    """A run directory cannot be written, or does not hold what it should."""
+
+
+class CheckpointDamaged(RunStoreError):
+    """A checkpoint's content does not match its own digest; it was not loaded."""

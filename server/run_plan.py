@@ -1,0 +1,92 @@
+"""What a run will ask of the silos, worked out from the settings and what the silos declare about themselves."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from mmm_models.federated_spec import ChannelDeclaration, FederatedModel
+from mmm_models.panel import ChannelKind
+from mmm_models.scaling import MediaPer
+from privacy.run_terms import PrivacyMode, PrivacyTerms
+from privacy.wire import Introduction, Invitation
+from server.errors import SettingsInvalid
+from server.settings import RunSettings
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """The invitation all silos get, and the same in typed form."""
+
+    invitation: Invitation
+    model: FederatedModel
+    privacy: PrivacyTerms
+
+
+def plan_run(settings: RunSettings, run_id: str, introductions: tuple[Introduction, ...]) -> RunPlan:
+    """Raises SettingsInvalid when the silos' declarations cannot be one model."""
+    schemas = {item.silo: json.loads(item.schema) for item in introductions}
+    model = FederatedModel(
+        channels=_channels(schemas),
+        media_per=_media_per(schemas),
+        weeks=settings.weeks,
+        holdout_weeks=settings.holdout_weeks,
+        model=settings.model,
+        local=settings.local,
+        currency=_common(schemas, "currency"),
+        outcome_unit=_common(schemas, "outcome_unit"),
+    )
+    privacy = privacy_terms(settings)
+    invitation = Invitation(
+        run_id=run_id,
+        privacy_mode=privacy.mode.value,
+        epsilon=privacy.epsilon,
+        delta=privacy.delta,
+        steps=privacy.steps,
+        secure_aggregation=settings.secure_aggregation.value,
+        model=model.model_dump_json(),
+    )
+    return RunPlan(invitation, model, privacy)
+
+
+def privacy_terms(settings: RunSettings) -> PrivacyTerms:
+    """What the settings promise; every local step is one release."""
+    if settings.privacy is PrivacyMode.NONE:
+        return PrivacyTerms(PrivacyMode.NONE)
+    steps = settings.rounds * settings.local.steps
+    return PrivacyTerms(settings.privacy, settings.epsilon, settings.delta, steps)
+
+
+def _channels(schemas: dict[str, Any]) -> tuple[ChannelDeclaration, ...]:
+    """The union in order of first mention; a silo may lack a channel, but not mean another kind by it."""
+    found: dict[str, ChannelDeclaration] = {}
+    for silo in sorted(schemas):
+        for name, entry in schemas[silo]["channels"].items():
+            declared = ChannelDeclaration(name=name, kind=ChannelKind(entry["kind"]), exposure_unit=entry["unit"])
+            known = found.setdefault(name, declared)
+            if known.kind is not declared.kind or _differ(known.exposure_unit, declared.exposure_unit):
+                raise SettingsInvalid(
+                    f"channel {name!r} is {declared.kind} in {declared.exposure_unit or 'unknown units'} for {silo}, "
+                    f"but {known.kind} in {known.exposure_unit or 'unknown units'} for another silo",
+                    hint="use one kind and unit for a channel in all silo files, or two channel names",
+                )
+    return tuple(found.values())
+
+
+def _media_per(schemas: dict[str, Any]) -> MediaPer:
+    """Per head only when every silo knows its population."""
+    everywhere = all(schema["population"] for schema in schemas.values())
+    return MediaPer.POPULATION if everywhere else MediaPer.OUTCOME
+
+
+def _common(schemas: dict[str, Any], key: str) -> str:
+    values = {schema[key] for schema in schemas.values() if schema[key]}
+    if len(values) > 1:
+        raise SettingsInvalid(
+            f"the silos disagree on {key.replace('_', ' ')}: {', '.join(sorted(values))}",
+            hint="convert all silos to one before training",
+        )
+    return values.pop() if values else ""
+
+
+def _differ(first: str, second: str) -> bool:
+    return bool(first and second and first != second)

@@ -1,0 +1,176 @@
+"""A small run with numbers that can be checked by hand, and everything a report can show about it.
+
+Outcome 1 000 000 EUR; every response is `contribution * m * 1.5 / (m + 0.5)` at `m` times the media, so its
+slope at one is a third of the contribution and marginal ROI a third of ROI.
+"""
+
+import math
+from dataclasses import replace
+
+from mmm_models.report_input import ArmRow, PrivacyBox, ReportInput, RoundPoint, TruthRow
+from mmm_models.results import ChannelResult, HoldoutFit, ResponseCurve, Results, UnitFit
+
+OUTCOME = 1_000_000.0
+MULTIPLIERS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
+CONTRIBUTIONS = {
+    "tv": 80_000.0,
+    "search": 50_000.0,
+    "social": 40_000.0,
+    "display": 30_000.0,
+    "outdoor": 20_000.0,
+}
+TRUE_CONTRIBUTIONS = {
+    "tv": 75_000.0,
+    "search": 50_000.0,
+    "social": 60_000.0,
+    "display": 30_000.0,
+    "outdoor": 20_000.0,
+}
+SPEND = 25_000.0
+
+
+def channel(name: str, contribution: float, spend: float = SPEND) -> ChannelResult:
+    """A channel of the sample's world; without spend it has no ROI."""
+    roi = contribution / spend if spend else math.nan
+    kind = "paid" if spend else "organic"
+    return ChannelResult(name, kind, spend, contribution, contribution / OUTCOME, roi, roi / 3)
+
+
+def curve(name: str, contribution: float, spend: float = SPEND) -> ResponseCurve:
+    """The response of `channel`."""
+    values = tuple(contribution * times * 1.5 / (times + 0.5) for times in MULTIPLIERS)
+    return ResponseCurve(name, MULTIPLIERS, tuple(spend * times for times in MULTIPLIERS), values)
+
+
+HOLDOUT = HoldoutFit(
+    weeks=24,
+    units=100.0,
+    rmse=120.0,
+    nrmse=0.07,
+    mape=0.056,
+    r2_counts=(5.0, 5.0, 10.0, 40.0, 30.0, 10.0),
+    per_unit=(UnitFit("secret-store-7", 100.0, 0.05, 0.5),),
+)
+RESULTS = Results(
+    outcome=OUTCOME,
+    outcome_unit="EUR",
+    revenue=OUTCOME,
+    currency="EUR",
+    units=100.0,
+    channels=tuple(channel(*item) for item in CONTRIBUTIONS.items()),
+    curves=tuple(curve(*item) for item in CONTRIBUTIONS.items()),
+    holdout=HOLDOUT,
+)
+TRUTH = tuple(
+    TruthRow(name, value, value / OUTCOME, value / SPEND, value / SPEND / 3)
+    for name, value in TRUE_CONTRIBUTIONS.items()
+)
+ROUNDS = tuple(
+    RoundPoint(number, 0.4 + math.exp(-number / 4), 0.07 + 0.05 * math.exp(-number / 4), 5, 0.5, 8.0)
+    for number in range(1, 31)
+)
+PRIVACY = PrivacyBox(
+    mode="local",
+    silos=5,
+    secure_aggregation="masked sums modulo 2^64; at least 4 of 5 silos answer; masks from 256-bit seeds",
+    unit="one store's whole series",
+    neighbours="one store added or removed",
+    epsilon=8.0,
+    delta=1e-4,
+    epsilon_replace_one=17.25,
+    accountant="privacy loss distributions (dp-accounting)",
+    noise="Gaussian, added in each silo from a cryptographic generator",
+    noise_multiplier=3.41,
+    clip_norm=0.0005,
+    left_silo=(
+        "Every round: one masked update of 47 numbers, of which only the sum over silos is readable.",
+        "Once: clipped and noised sums of scales, contributions and hold-out errors.",
+    ),
+    not_covered=(
+        "A store that appears in two silos: its cost adds up.",
+        "The number of silos, their calendars and the names of channels, which are public.",
+        "Anyone who reads the data inside a silo.",
+    ),
+)
+
+
+def arm(name: str, share_error: float, nrmse: float, epsilon: float | None = None) -> ArmRow:
+    """A way of training whose channel errors alternate in sign."""
+    errors = {name: 0.1 * share_error * (-1) ** index for index, name in enumerate(CONTRIBUTIONS)}
+    return ArmRow(
+        name=name,
+        nrmse=nrmse,
+        mape=nrmse * 0.8,
+        share_error_points=share_error,
+        channel_errors=errors,
+        mean_relative_error=0.1 * share_error,
+        total_media_error=-0.03,
+        epsilon=epsilon,
+        seconds=17.2,
+        bytes_per_silo=1_430_000.0,
+    )
+
+
+ARMS = (
+    arm("Centralised", 0.63, 0.0700),
+    arm("Each silo alone (mean of 5)", 1.34, 0.0731),
+    arm("Federated", 0.66, 0.0700),
+    arm("Federated + secure aggregation", 0.66, 0.0700),
+    arm("Federated + secure aggregation + differential privacy", 0.92, 0.0706, 8.0),
+)
+SETTINGS = (
+    ("Model", "neural MMM, 13 weeks of carry-over, Hill saturation"),
+    ("Strategy", "FedAdam, 30 rounds, 10 local steps"),
+    ("Seed", "1"),
+    ("World", "demo: 5 silos × 60 stores × 104 weeks"),
+    ("Versions", "mixroom 0.1.0, torch 2.13.0, flwr 1.41.0"),
+)
+FULL = ReportInput(
+    title="Demo",
+    subtitle="5 silos, 100 stores, 104 weeks to 25 December 2023",
+    results=RESULTS,
+    privacy=PRIVACY,
+    rounds=ROUNDS,
+    truth=TRUTH,
+    arms=ARMS,
+    settings=SETTINGS,
+    notes=("The world is simulated; spend in search follows demand, social and display move together.",),
+)
+PLAIN = ReportInput(title="Stores", subtitle="", results=RESULTS)
+NOTHING = ReportInput(
+    title="Nothing",
+    subtitle="",
+    results=Results(
+        outcome=0.0,
+        outcome_unit="",
+        revenue=0.0,
+        currency="",
+        units=math.nan,
+        channels=(ChannelResult("tv", "paid", 0.0, math.nan, math.nan, math.nan, math.nan),),
+        curves=(),
+        holdout=HoldoutFit(weeks=0, units=0.0, rmse=math.nan, nrmse=math.nan, mape=math.nan),
+    ),
+)
+
+
+def with_channels(report: ReportInput, contributions: dict[str, float], spend: float = SPEND) -> ReportInput:
+    """`report` with other channels."""
+    results = replace(
+        report.results,
+        channels=tuple(channel(name, value, spend) for name, value in contributions.items()),
+        curves=tuple(curve(name, value, spend) for name, value in contributions.items()),
+    )
+    return replace(report, results=results)
+
+
+def with_many_channels(count: int) -> ReportInput:
+    """The full report with `count` channels, awkward names among them."""
+    names = [
+        "Käse & Milch",
+        "organic_email",
+        "a channel name that nobody should use",
+        *map("channel {}".format, range(count)),
+    ]
+    report = with_channels(FULL, {name: 80_000.0 / (index + 1) for index, name in enumerate(names[:count])})
+    errors = dict.fromkeys(names[:count], 0.1)
+    return replace(report, arms=tuple(replace(row, channel_errors=errors) for row in FULL.arms))
