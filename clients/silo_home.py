@@ -1,5 +1,6 @@
 """The silo's own disk: its key, its pinned peers, its ledger, and what it has already answered."""
 
+import base64
 import hashlib
 import hmac
 import json
@@ -11,6 +12,7 @@ from pathlib import Path
 from clients.errors import ReplayRefused
 from mmm_models.silo_spec import SiloSpec
 from privacy.budget_ledger import Ledger, LifetimeLimit
+from privacy.errors import IdentityUnusable
 from privacy.identity import PinnedPeers, SiloIdentity
 from privacy.secure_noise import KeyedNoise, NoiseSource
 
@@ -45,6 +47,17 @@ class SiloHome:
     def peers(self) -> PinnedPeers:
         """The peers' public keys as this silo's owner pinned them."""
         return PinnedPeers.load(self.peers_path)
+
+    def pin(self, peer: str, public_key: str) -> None:
+        """Trust `public_key` (base64) as `peer`'s from now on; other pins stay."""
+        known = dict(self.peers.keys) if self.peers_path.exists() else {}
+        try:
+            raw = base64.b64decode(public_key, validate=True)
+        except ValueError as error:
+            raise IdentityUnusable(
+                f"the key given for {peer} is not base64; nothing was pinned", hint="copy it again from `silo key`"
+            ) from error
+        PinnedPeers({**known, peer: raw}).save(self.peers_path)
 
     @property
     def peers_path(self) -> Path:

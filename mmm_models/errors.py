@@ -54,3 +54,13 @@ class NothingToLearnFrom(ModelError):
             f"panel {silo!r} has no outcome above zero in its training weeks; no model was fitted",
             hint="check the outcome column, or hold out fewer weeks",
         )
+
+
+class StoredModelDamaged(ModelError):
+    """A stored model is missing, changed or of another version; it was not loaded."""
+
+    def __init__(self, path: object) -> None:
+        super().__init__(
+            f"{path} is missing, damaged or of another version; it was not loaded",
+            hint="name the directory of a finished run, or train again",
+        )

@@ -1,12 +1,13 @@
 """What every family of models offers, so that one can stand beside another."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mmm_models.panel import Panel
 from mmm_models.results import Results
 from mmm_models.training import Progress
 
 
+@runtime_checkable
 class FittedModel(Protocol):
     """A trained model that can say what it learnt about the panel it was fitted to."""
 
@@ -14,6 +15,7 @@ class FittedModel(Protocol):
     def results(self) -> Results: ...
 
 
+@runtime_checkable
 class ModelFamily(Protocol):
     """Settings that can be fitted to a panel. Fitting twice gives the same results."""
 

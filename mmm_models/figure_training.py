@@ -38,7 +38,7 @@ def training_figure(report: ReportInput) -> Figure:
     rows = tuple((row.round, row.loss, row.nrmse, row.silos, row.seconds, row.epsilon) for row in rounds)
     curve = training_curve(rounds)
     insight = _insight(rounds, curve)
-    return Figure(_svg(rounds, curve, insight), Table(columns, rows), insight, _how_to_read(curve))
+    return Figure(_svg(rounds, curve, insight), Table(columns, rows), insight, _how_to_read(rounds, curve))
 
 
 def training_curve(rounds: tuple[RoundPoint, ...]) -> Curve:
@@ -91,11 +91,11 @@ def _rounds(number: int) -> str:
     return "1 round" if number == 1 else f"{count(number)} rounds"
 
 
-def _how_to_read(curve: Curve) -> str:
+def _how_to_read(rounds: tuple[RoundPoint, ...], curve: Curve) -> str:
+    is_loss = curve.name == "training loss"
     text = "A line that is flat at the end has settled"
-    if curve.name == "training loss":
-        return f"{text}. Losses compare rounds of one run only. Orange ticks: a silo was missing."
-    return f"{text}; rising again means overfitting. Orange ticks: a silo was missing."
+    text += ". Losses compare rounds of one run only." if is_loss else "; rising again means overfitting."
+    return f"{text} Ticks on the axis mark rounds without a silo." if missing_silos(rounds) else text
 
 
 def _svg(rounds: tuple[RoundPoint, ...], curve: Curve, insight: str) -> str:

@@ -70,7 +70,9 @@ class MediaResponse(nn.Module):
 
     def _synergies(self, raw: Tensor, saturated: Tensor) -> Tensor:
         channels = range(saturated.shape[-1])
-        which = torch.tensor([[[{a, b} == set(pair) for b in channels] for a in channels] for pair in self.pairs])
+        which = torch.tensor(
+            [[[{a, b} == {*pair} for b in channels] for a in channels] for pair in self.pairs]
+        )
         strength = torch.einsum("...p,pab->...ab", nn.functional.softplus(raw), which.to(raw.dtype))
         return 0.5 * saturated * (saturated @ strength)
 

@@ -31,8 +31,8 @@ class ResponsePrior(_Spec):
     Paid channels: log ROI scatters by `log_roi_sd` around a common mean, itself `log_roi_mean` give or take
     `log_roi_mean_sd`, so a channel the data say little about is drawn towards the others. Channels without
     spend, or whose spend cannot be compared with revenue (`judged_by_roi`): the log effect at typical media,
-    as a share of a unit's mean outcome. Half-saturation is in multiples of typical media, decay a logit, delay
-    and synergy before softplus.
+    as a share of a unit's mean outcome. Half-saturation is in multiples of typical media, decay a logit,
+    delay and synergy before softplus.
     The prior weighs as much as one unit in `units_per_prior` (plus once for all), however many units there
     are: units differ in ways one shared response cannot follow, so their likelihoods may not be multiplied
     without end (coarsened likelihood, Miller and Dunson 2019).

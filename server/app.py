@@ -5,10 +5,12 @@ from flwr.serverapp import Grid, ServerApp
 
 from server.conduct import conduct_run
 from server.settings import parse_settings
+from server.silo_exchange import SiloExchange
 
 app = ServerApp()
 
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    conduct_run(grid, parse_settings(dict(context.run_config)))
+    settings = parse_settings(dict(context.run_config))
+    conduct_run(SiloExchange(grid, settings), settings)

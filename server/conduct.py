@@ -3,24 +3,21 @@
 import sys
 import time
 
-from flwr.serverapp import Grid
-
 from mmm_models.result_files import write_results
 from server.rounds import train_federated
-from server.run_report import write_run_report
+from server.run_statement import write_statement
 from server.run_store import RoundMetrics, RunStore
 from server.settings import RunSettings
 from server.silo_exchange import SiloExchange
 
 
-def conduct_run(grid: Grid, settings: RunSettings) -> None:
-    """Train, then write results and report into the run directory."""
+def conduct_run(exchange: SiloExchange, settings: RunSettings) -> None:
+    """Train, then write results and what the run states about itself into the run directory."""
     store = RunStore.create(settings)
     began = time.perf_counter()
-    exchange = SiloExchange(grid, settings)
     finished = train_federated(exchange, settings, store, _narrate(settings))
     write_results(finished.results, store.directory)
-    write_run_report(finished, settings, store, seconds=time.perf_counter() - began)
+    write_statement(finished, settings, store, seconds=time.perf_counter() - began)
 
 
 def _narrate(settings: RunSettings) -> "_Narrator":

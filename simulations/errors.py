@@ -27,3 +27,12 @@ class WorldNotWritten(SimulationError):
 
 class TruthUnreadable(SimulationError):
     """A world's truth file is missing or damaged."""
+
+
+class OutputNotEmpty(SimulationError):
+    """The output directory already holds results; nothing was changed."""
+
+    def __init__(self, directory: object) -> None:
+        super().__init__(
+            f"{directory} already holds a comparison; nothing was changed", hint="choose another --out, or delete it"
+        )

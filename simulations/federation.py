@@ -5,6 +5,7 @@ from pathlib import Path
 
 from clients.settings import SILO_KEY
 from clients.silo_home import SiloHome
+from mmm_models.report_files import write_report
 from mmm_models.silo_file import read_silo_spec
 from privacy.identity import PinnedPeers
 from server.settings import RunSettings
@@ -27,6 +28,7 @@ def train_in_process(specs: Sequence[Path], settings: RunSettings) -> Path:
     nodes = {FIRST_NODE + index: {SILO_KEY: str(path.resolve())} for index, path in enumerate(specs)}
     whole = settings.model_copy(update={"expected_silos": len(specs), "out": str(settings.directory.resolve())})
     run_in_process(server_app, client_app, run_config=whole.to_run_config(), node_configs=nodes)
+    write_report(whole.directory)
     return whole.directory
 
 

@@ -54,9 +54,9 @@ def scattered_response(spec: ModelSpec, channels: int, seed: int = 0) -> MediaRe
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in response.parameters():
-            parameter += 0.5 * torch.randn(parameter.shape, generator=generator)
+            parameter.add_(0.5 * torch.randn(parameter.shape, generator=generator))
         if response.pairs:
-            response.synergy += 4.0
+            response.parameters_by_name["synergy"].add_(4.0)
     return response
 
 

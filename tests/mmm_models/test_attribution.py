@@ -160,7 +160,7 @@ def test_a_private_marginal_roi_is_the_slope_of_its_curve_with_only_that_channel
 
 
 def test_noise_below_nothing_is_read_as_nothing():
-    panel, data, response, _ = setting(private=True)
+    panel, _, response, _ = setting(private=True)
     layout = RecordLayout(2, private=True)
     scales, _ = prepared(panel, response.spec)
     groups = {name: np.full((1, size), -0.3) for name, size in layout.sizes.items()}

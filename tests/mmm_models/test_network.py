@@ -97,14 +97,16 @@ def test_effect_waves_are_one_on_average_in_the_logarithm():
     with torch.no_grad():
         logs = response.effects(response.parameters_by_name, media).log()[0]
     assert logs.std(dim=0).min() > 0.05
-    torch.testing.assert_close(logs.mean(dim=0), response.log_effect.detach(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        logs.mean(dim=0), response.parameters_by_name["log_effect"].detach(), rtol=1e-5, atol=1e-5
+    )
 
 
 def test_the_effect_of_steady_typical_media_is_the_parameter_itself():
     response = scattered_response(ModelSpec(max_lag_weeks=5), 2)
     with torch.no_grad():
         last = response.effects(response.parameters_by_name, torch.ones(1, 12, 2))[0, -1]
-    torch.testing.assert_close(last, response.log_effect.detach().exp())
+    torch.testing.assert_close(last, response.parameters_by_name["log_effect"].detach().exp())
 
 
 @pytest.mark.parametrize(

@@ -75,27 +75,25 @@ def test_known_parameters_are_found_again():
     spec = ModelSpec(max_lag_weeks=6, prior=ResponsePrior(units_per_prior=1e6))
     truth = MediaResponse(spec, [0.05, 0.05])
     with torch.no_grad():
-        truth.log_effect.copy_(torch.tensor([0.25, 0.15]).log())
-        truth.decay_logit.copy_(torch.tensor([0.4, -1.0]))
-        truth.log_half_saturation.copy_(torch.tensor([0.6, 0.0]))
-    panel = small_panel(units=20, weeks=80, seed=2)
+        truth.parameters_by_name["log_effect"].copy_(torch.tensor([0.25, 0.15]).log())
+        truth.parameters_by_name["decay_logit"].copy_(torch.tensor([0.4, -1.0]))
+        truth.parameters_by_name["log_half_saturation"].copy_(torch.tensor([0.6, 0.0]))
     season = 0.1 * np.sin(2 * np.pi * np.arange(80) / 52)
-    effects = np.zeros((20, 80, 2))
-    for _ in range(12):  # media are measured in multiples of the mean outcome, which they move
-        _, data = prepared(panel, spec, 0)
-        with torch.no_grad():
-            effects = truth.effects(truth.parameters_by_name, data.media).double().numpy()
-        panel = replace(panel, outcome=100.0 * (1.0 + season + effects.sum(axis=-1)))
+    panel = small_panel(units=20, weeks=80, seed=2, population=np.full(20, 1e4))  # so that media are per head
+    with torch.no_grad():
+        media = prepared(panel, spec, 0)[1].media
+        effects = truth.effects(truth.parameters_by_name, media).double().numpy()
+    panel = replace(panel, outcome=100.0 * (1.0 + season + effects.sum(axis=-1)))
     _, data = prepared(panel, spec, 0)
     response = MediaResponse(spec, [0.05, 0.05])
     train(response, data, TrainingSpec(steps=200, learning_rate=0.1))
     with torch.no_grad():
         found = response.effects(response.parameters_by_name, data.media).double().numpy()
     level = panel.outcome.mean(axis=1)[:, None, None]
-    # the outcome was made at a level of 100, the network sees the unit's own mean: contributions in money agree
+    # outcomes were made at a level of 100, the network sees each unit's own mean: compare in money
     ratio = (found * level).sum(axis=(0, 1)) / (100.0 * effects).sum(axis=(0, 1))
     np.testing.assert_allclose(ratio, 1.0, atol=0.05)
-    kernel_rate = torch.sigmoid(response.decay_logit.detach()).numpy()
+    kernel_rate = torch.sigmoid(response.parameters_by_name["decay_logit"].detach()).numpy()
     np.testing.assert_allclose(kernel_rate, torch.sigmoid(torch.tensor([0.4, -1.0])), atol=0.05)
 
 

@@ -33,7 +33,7 @@ def test_without_delay_a_kernel_is_geometric(decay):
 
 
 def test_a_delay_moves_the_peak_where_the_gamma_distribution_has_it():
-    # (l + 1)^p r^l with p = 3 and r = 1/2 peaks where l + 1 = -p / ln r = 4.33: 3^3/4 = 6.75, 4^3/8 = 8, 5^3/16 = 7.8
+    # (l + 1)^3 / 2^l peaks near l + 1 = 3 / ln 2 = 4.33: 3^3/4 = 6.75, 4^3/8 = 8, 5^3/16 = 7.8
     power = 3.0
     kernel = gamma_kernel(row(0.0), row(math.log(math.expm1(power))), 13)[:, 0]
     assert int(kernel.argmax()) == 3
@@ -93,7 +93,7 @@ def test_saturation_never_falls_and_is_one_at_typical_media(half, slope, low, hi
 
 
 def test_saturation_is_hill_with_its_limit():
-    # x^n / (x^n + k^n) with n = 2 and k = 3: at 3 a half, at 1 a tenth, far out one; relative to the value at 1
+    # x^n / (x^n + k^n) with n = 2 and k = 3: at 3 a half, at 1 a tenth, far out one; relative to that at 1
     carried = torch.tensor([3.0, 1.0, 1e6], dtype=torch.float64).reshape(1, 3, 1)
     values = hill(carried, row(math.log(3.0)), row(math.log(2.0)))[0, :, 0]
     assert values.tolist() == pytest.approx([5.0, 1.0, 10.0])
@@ -102,4 +102,6 @@ def test_saturation_is_hill_with_its_limit():
 def test_saturation_has_finite_gradients_where_media_are_zero():
     half, slope = torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)
     hill(torch.zeros(1, 3, 1), half, slope).sum().backward()
+    assert half.grad is not None
+    assert slope.grad is not None
     assert half.grad.item() == slope.grad.item() == 0.0

@@ -215,6 +215,21 @@ def test_holidays_fall_into_the_weeks_of_the_year_the_scenario_names():
     assert list(np.flatnonzero(holiday)) == [0, 51, 52]
 
 
+def test_each_units_trend_is_a_straight_line_of_the_scenarios_mean_and_spread():
+    still = {"season_amplitude": 0, "demand_shock_sd": 0, "holiday_lift": 0, "promotion_lift": 0}
+    silo = make_world(
+        small(
+            silos=1, units_per_silo=400, weeks=53, baseline=still | {"trend_per_year": 0.1, "trend_sd": 0.05}
+        )
+    ).silos[0]
+
+    relative = silo.baseline / silo.level[:, None]
+    assert_allclose(np.diff(relative, n=2, axis=1), 0.0, atol=1e-12)
+    growth = (relative[:, 52] - relative[:, 0]) * 365.25 / 364
+    assert growth.mean() == pytest.approx(0.1, abs=4 * 0.05 / 20)  # 400 units: standard error 0.05 / 20
+    assert growth.std() == pytest.approx(0.05, rel=4 / np.sqrt(800))
+
+
 def test_a_promotion_is_a_treatment_that_lifts_the_baseline():
     quiet = {
         "season_amplitude": 0,

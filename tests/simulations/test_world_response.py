@@ -20,12 +20,12 @@ def channel(**settings: Any) -> ChannelSpec:
     return ChannelSpec.model_validate({"name": "tv", "sales_share": 0.1, "spend_share": 0.05} | settings)
 
 
-def response_of(spec: ChannelSpec, **world: Any):
-    """The response of two units to one channel; everybody alike unless `world` says otherwise."""
-    size = {"name": "one", "silos": 1, "units_per_silo": 2, "weeks": 24, "holdout_weeks": 4}
+def response_of(spec: ChannelSpec, *, units: int = 2, **world: Any):
+    """The response of a silo's units to one channel; everybody alike unless `world` says otherwise."""
+    size = {"name": "one", "silos": 1, "units_per_silo": units, "weeks": 24, "holdout_weeks": 4}
     alike = {"silo_log_sd": 0.0, "unit_log_sd": 0.0}
     scenario = Scenario.model_validate(size | alike | {"channels": (spec,)} | world)
-    return draw_response(scenario, 2, np.random.default_rng(scenario.seed))
+    return draw_response(scenario, units, np.random.default_rng(scenario.seed))
 
 
 def kernel_of(**settings: Any):
@@ -62,6 +62,16 @@ def test_a_delayed_kernel_peaks_late_and_has_half_of_that_one_half_life_away(wee
 
     assert kernel.argmax() == 4
     assert_allclose(kernel[[4 - weeks, 4 + weeks]], kernel[4] / 2)
+
+
+def test_a_short_delayed_kernel_between_two_weeks_falls_on_both_of_them():
+    """The least half-life of 500 varied units is near 0.1 / e^3: both weights, 2^-(0.5 / 0.005)^2, are 0 in
+    floating point unless taken relative to each other."""
+    spec = channel(carry_over="delayed", half_life_weeks=0.1, peak_week=2.5)
+    kernel = response_of(spec, units=500, unit_log_sd=1.0).kernel[..., 0]
+
+    assert_allclose(kernel.sum(axis=1), 1.0)
+    assert_allclose(kernel[:, 2], kernel[:, 3])
 
 
 @pytest.mark.parametrize(("weeks", "shape"), [(1, 1.0), (2, 1.5), (4, 3.0)])

@@ -1,0 +1,135 @@
+"""A run directory's report: what the page needs besides the results, written by whoever trained, read back here.
+
+`privacy.json`, `comparison.json` and `about.json` are optional; metrics.csv is the training history.
+"""
+
+import csv
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mmm_models.errors import ModelError
+from mmm_models.report_input import ArmRow, PrivacyBox, ReportInput, RoundPoint, TruthRow
+from mmm_models.result_files import read_results
+
+REPORT, ABOUT, PRIVACY, COMPARISON, METRICS = (
+    "report.html",
+    "about.json",
+    "privacy.json",
+    "comparison.json",
+    "metrics.csv",
+)
+
+
+@dataclass(frozen=True)
+class About:
+    """What a report says about its run in words."""
+
+    title: str
+    subtitle: str
+    settings: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def write_about(about: About, directory: Path) -> None:
+    _write(directory / ABOUT, asdict(about))
+
+
+def write_privacy(box: PrivacyBox, directory: Path) -> None:
+    _write(directory / PRIVACY, asdict(box))
+
+
+def write_comparison(truth: Sequence[TruthRow], arms: Sequence[ArmRow], directory: Path) -> None:
+    _write(directory / COMPARISON, {"truth": [asdict(row) for row in truth], "arms": [asdict(arm) for arm in arms]})
+
+
+def write_report(directory: Path) -> Path:
+    """Render `report.html` from the files in `directory`. Raises ModelError when it holds no results."""
+    from mmm_models.report import render  # templates do not travel in a Flower bundle; what is written here does
+
+    path = directory / REPORT
+    path.write_text(render(read_report_input(directory)), encoding="utf-8")
+    return path
+
+
+def read_report_input(directory: Path) -> ReportInput:
+    """Everything the page shows, from the files in `directory`."""
+    about = _about(_read(directory / ABOUT), directory)
+    comparison = _read(directory / COMPARISON)
+    return ReportInput(
+        title=about.title,
+        subtitle=about.subtitle,
+        results=read_results(directory),
+        privacy=_box(_read(directory / PRIVACY)),
+        rounds=_rounds(directory / METRICS),
+        truth=tuple(TruthRow(**row) for row in comparison.get("truth", [])),
+        arms=tuple(_arm(row) for row in comparison.get("arms", [])),
+        settings=about.settings,
+        notes=about.notes,
+    )
+
+
+def _about(stored: dict[str, Any], directory: Path) -> About:
+    settings = tuple((str(label), str(value)) for label, value in stored.get("settings", []))
+    title = stored.get("title", directory.resolve().name)
+    return About(title, stored.get("subtitle", ""), settings, tuple(stored.get("notes", [])))
+
+
+def _box(stored: dict[str, Any]) -> PrivacyBox | None:
+    if not stored:
+        return None
+    return PrivacyBox(**{key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()})
+
+
+def _arm(row: dict[str, Any]) -> ArmRow:
+    optional = {"epsilon"}
+    return ArmRow(**{k: math.nan if v is None and k not in optional else v for k, v in row.items()})
+
+
+def _rounds(path: Path) -> tuple[RoundPoint, ...]:
+    if not path.exists():
+        return ()
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = {int(row["round"]): row for row in csv.DictReader(file)}
+    return tuple(
+        RoundPoint(
+            number,
+            _number(rows[number]["loss"]),
+            _number(rows[number]["nrmse"]),
+            int(rows[number]["silos"]),
+            float(rows[number]["seconds"]),
+        )
+        for number in sorted(rows)
+    )
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path} is damaged; no report was written", hint="train again") from error
+    return dict(stored)
+
+
+def _write(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(_finite(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:
+    """NaN becomes null, the only way JSON can say it."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,104 @@
+"""The ways of training one world that users want side by side, and how each is measured against the truth."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmm_models.evaluation import holdout_errors
+from mmm_models.neural_mmm import NeuralMmm
+from mmm_models.panel import Panel, pool
+from mmm_models.report_input import ArmRow
+from mmm_models.results import HoldoutFit, Results
+from mmm_models.stored_model import StoredModel
+from mmm_models.unit_data import prepare
+from simulations.world import ChannelTruth
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What an arm found: contribution and share per channel name, and its fit on held-out weeks."""
+
+    contribution: dict[str, float]
+    share: dict[str, float]
+    nrmse: float
+    mape: float
+    seconds: float
+
+
+def measure_pooled(panels: Sequence[Panel], holdout_weeks: int) -> Measured:
+    """Centralised: one model on all data in one place."""
+    return _fit(pool(panels), holdout_weeks)
+
+
+def measure_alone(panels: Sequence[Panel], holdout_weeks: int) -> Measured:
+    """Each silo trains its own model on its own data; contributions are added up."""
+    began = time.perf_counter()
+    fits = [NeuralMmm().fit(panel, holdout_weeks=holdout_weeks).results for panel in panels]
+    seconds = time.perf_counter() - began
+    outcome = sum(fit.outcome for fit in fits)
+    contribution: dict[str, float] = {}
+    for fit in fits:
+        for channel in fit.channels:
+            contribution[channel.channel] = contribution.get(channel.channel, 0.0) + channel.contribution
+    share = {name: value / outcome for name, value in contribution.items()}
+    return Measured(contribution, share, *_combined_fit([fit.holdout for fit in fits]), seconds)
+
+
+def measure_federated(
+    results: Results, model: StoredModel, panels: Sequence[Panel], *, seconds: float
+) -> Measured:
+    """A federated run: attribution as it was released, fit as the simulator, who sees all panels, measures it."""
+    panel = pool(panels).with_channels(model.description.panel_channels)
+    data = prepare(panel, model.scales, model.description.model, holdout_weeks=model.description.holdout_weeks)
+    errors = holdout_errors(model.response(), data)
+    nrmse = math.sqrt(errors.squared.sum() / errors.weeks.sum())
+    return _measured(results, nrmse, float(errors.mape[errors.weeks > 0].mean()), seconds)
+
+
+def arm_row(
+    name: str,
+    measured: Measured,
+    truth: Sequence[ChannelTruth],
+    *,
+    epsilon: float | None = None,
+    bytes_per_silo: float = math.nan,
+) -> ArmRow:
+    """Errors against the truth: shares in percentage points, contributions relative to the true ones."""
+    errors = {row.name: measured.contribution[row.name] / row.contribution - 1.0 for row in truth}
+    share_errors = [abs(measured.share[row.name] - row.share) for row in truth]
+    total = sum(measured.contribution[row.name] for row in truth) / sum(row.contribution for row in truth)
+    return ArmRow(
+        name=name,
+        nrmse=measured.nrmse,
+        mape=measured.mape,
+        share_error_points=100.0 * float(np.mean(share_errors)),
+        channel_errors=errors,
+        mean_relative_error=float(np.mean(np.abs(list(errors.values())))),
+        total_media_error=total - 1.0,
+        epsilon=epsilon,
+        seconds=measured.seconds,
+        bytes_per_silo=bytes_per_silo,
+    )
+
+
+def _fit(panel: Panel, holdout_weeks: int) -> Measured:
+    began = time.perf_counter()
+    results = NeuralMmm().fit(panel, holdout_weeks=holdout_weeks).results
+    return _measured(results, results.holdout.nrmse, results.holdout.mape, time.perf_counter() - began)
+
+
+def _measured(results: Results, nrmse: float, mape: float, seconds: float) -> Measured:
+    contribution = {channel.channel: channel.contribution for channel in results.channels}
+    share = {channel.channel: channel.share for channel in results.channels}
+    return Measured(contribution, share, nrmse, mape, seconds)
+
+
+def _combined_fit(fits: Sequence[HoldoutFit]) -> tuple[float, float]:
+    """nRMSE over all unit-weeks and MAPE over all units of several fits."""
+    unit_weeks = [fit.units * fit.weeks for fit in fits]
+    squared = sum(weeks * fit.nrmse**2 for weeks, fit in zip(unit_weeks, fits, strict=True))
+    mape = sum(fit.units * fit.mape for fit in fits) / sum(fit.units for fit in fits)
+    return math.sqrt(squared / sum(unit_weeks)), mape
