@@ -30,11 +30,17 @@ def answer_sum(spec_path: Path, home: SiloHome, session: Session, request: SumRe
     invitation = session.invitation
     model = FederatedModel.model_validate_json(invitation.model)
     privacy = invitation.privacy
-    noise = home.noise_for(request.run_id, request.round, request.model_digest) if privacy.private else SecureNoise()
+    noise = (
+        home.noise_for(request.run_id, request.round, request.model_digest)
+        if privacy.private
+        else SecureNoise()
+    )
     data = read_silo_data(spec_path, model)
     contribution = contribute(data, Task(request, model, privacy, noise, session.units))
     if contribution.vector.shape != (request.length,):
-        raise OutOfOrder("the sum asked for does not have the agreed length", hint="run the same version everywhere")
+        raise OutOfOrder(
+            "the sum asked for does not have the agreed length", hint="run the same version everywhere"
+        )
     if contribution.unit_fits:
         save_unit_fits(contribution.unit_fits, home.run_directory(request.run_id))
     return Answer(replace(session, units=contribution.units), contribution.vector)

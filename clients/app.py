@@ -106,4 +106,6 @@ def _answer(message: Message, context: Context, reply: Callable[[SiloSpec, SiloH
         hint = f"\n{error.hint}" if error.hint else ""
         return Message(Error(SILO_REFUSED, f"{type(error).__name__}: {error}{hint}"), reply_to=message)
     except Exception as error:
-        return Message(Error(SILO_FAILED, f"{type(error).__name__} (its text stays in the silo)"), reply_to=message)
+        return Message(
+            Error(SILO_FAILED, f"{type(error).__name__} (its text stays in the silo)"), reply_to=message
+        )

@@ -58,7 +58,8 @@ def contribute(data: SiloData, task: Task) -> Contribution:
         case "report":
             return _report(data, task)
     raise OutOfOrder(
-        f"the coordinator asks for an unknown sum, {task.request.purpose!r}", hint="run the same version everywhere"
+        f"the coordinator asks for an unknown sum, {task.request.purpose!r}",
+        hint="run the same version everywhere",
     )
 
 
@@ -86,7 +87,11 @@ def _round(data: SiloData, task: Task) -> Contribution:
     run = LocalRun(task.model.local, task.privacy, task.noise, units=task.units, units_of_all=units_of_all)
     metrics = np.zeros(0) if task.privacy.private else _metrics(response, prepared)
     update = train_locally(response, prepared, run, clip_norm=float(clip_norm))
-    extra = np.array([update.centred_clip_count]) if task.privacy.private else np.array([update.loss_sum, *metrics])
+    extra = (
+        np.array([update.centred_clip_count])
+        if task.privacy.private
+        else np.array([update.loss_sum, *metrics])
+    )
     layout = RoundSum(parameters=len(parameters), private=task.privacy.private)
     return Contribution(layout.join(update.change, task.units, extra), task.units)
 
@@ -94,7 +99,9 @@ def _round(data: SiloData, task: Task) -> Contribution:
 def _metrics(response: MediaResponse, prepared: UnitData) -> Array:
     """Hold-out fit of the model as it arrived: squared error, weeks, MAPE, units (sums)."""
     errors = holdout_errors(response, prepared)
-    return np.array([errors.squared.sum(), errors.weeks.sum(), errors.mape.sum(), float((errors.weeks > 0).sum())])
+    return np.array(
+        [errors.squared.sum(), errors.weeks.sum(), errors.mape.sum(), float((errors.weeks > 0).sum())]
+    )
 
 
 def _report(data: SiloData, task: Task) -> Contribution:
@@ -112,14 +119,20 @@ def _report(data: SiloData, task: Task) -> Contribution:
         return Contribution(exact_sum(records), task.units, fits)
     weights = column_weights(layout, response, weeks=task.model.weeks, holdout_weeks=task.model.holdout_weeks)
     multiplier = task.privacy.noise_multiplier(Release.REPORT)
-    return Contribution(noisy_sum(records * weights, clip_bound(layout), multiplier, task.noise), task.units, fits)
+    return Contribution(
+        noisy_sum(records * weights, clip_bound(layout), multiplier, task.noise), task.units, fits
+    )
 
 
-def _prepared(data: SiloData, model: FederatedModel, parameters: Array, scale_vector: Array) -> tuple[MediaResponse, UnitData]:
+def _prepared(
+    data: SiloData, model: FederatedModel, parameters: Array, scale_vector: Array
+) -> tuple[MediaResponse, UnitData]:
     scales = Scales.from_vector(scale_vector, model.media_per)
     response = MediaResponse(model.model, scales.spend_per_revenue.tolist())
     if sum(parameter.numel() for parameter in response.parameters()) != len(parameters):
-        raise OutOfOrder("the model sent does not have the agreed shape", hint="run the same version everywhere")
+        raise OutOfOrder(
+            "the model sent does not have the agreed shape", hint="run the same version everywhere"
+        )
     with torch.no_grad():
         set_vector(response, parameters)
     return response, data.prepared(scales, model)

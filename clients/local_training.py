@@ -56,7 +56,9 @@ def train_locally(response: MediaResponse, data: UnitData, run: LocalRun, *, cli
         vector.grad = torch.from_numpy(mean + weight * prior_gradient(response) + pull)
         optimizer.step()
         set_vector(response, vector.detach().numpy())
-    return LocalUpdate(vector.detach().numpy() - start, gradients.first_loss, gradients.clip_count / run.training.steps)
+    return LocalUpdate(
+        vector.detach().numpy() - start, gradients.first_loss, gradients.clip_count / run.training.steps
+    )
 
 
 class _Exact:

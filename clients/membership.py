@@ -34,7 +34,7 @@ def introduce(spec: SiloSpec, home: SiloHome) -> Introduction:
 def consider(spec: SiloSpec, home: SiloHome, invitation: Invitation) -> tuple[Session, KeyAdvert | None]:
     """Agree to a run, or raise TermsRefused / BudgetExhausted. Nothing is charged yet, no data are read."""
     privacy = invitation.privacy
-    if spec.privacy.minimum_mode == PrivacyMode.LOCAL and not privacy.private:
+    if spec.privacy.minimum_mode == PrivacyMode.LOCAL.value and not privacy.private:
         raise TermsRefused(
             f"{spec.silo} trains with differential privacy only; the run has none",
             hint=f"run with --privacy local, or leave {spec.silo} out",

@@ -46,5 +46,10 @@ def unmask(session: Session, request: UnmaskRequest) -> tuple[Session, UnmaskRep
 def mask_request(request: SumRequest, roster_digest: bytes) -> MaskRequest:
     """The round as the masks are bound to it."""
     return MaskRequest(
-        request.run_id, request.round, request.model_digest, roster_digest, request.length, request.fraction_bits
+        request.run_id,
+        request.round,
+        request.model_digest,
+        roster_digest,
+        request.length,
+        request.fraction_bits,
     )

@@ -25,7 +25,9 @@ class Session:
     def from_bytes(cls, stored: bytes, *, run_id: str | None = None) -> "Session":
         """Raises OutOfOrder unless this silo accepted a run (that run, when it is named)."""
         if not stored:
-            raise OutOfOrder("this silo has not joined a run", hint="invite it first; after a restart, resume the run")
+            raise OutOfOrder(
+                "this silo has not joined a run", hint="invite it first; after a restart, resume the run"
+            )
         line, _, masking = stored.partition(b"\n")
         header = json.loads(line)
         invitation = Invitation(**header["invitation"])

@@ -26,5 +26,5 @@ class SiloSettings:
             return cls(Path(listed[partition]))
         raise SiloNotConfigured(
             "this client serves no silo",
-            hint='start it with --node-config \'silo="/path/to/silo.toml"\'',
+            hint="start it with --node-config 'silo=\"/path/to/silo.toml\"'",
         )

@@ -55,7 +55,8 @@ class SiloHome:
             raw = base64.b64decode(public_key, validate=True)
         except ValueError as error:
             raise IdentityUnusable(
-                f"the key given for {peer} is not base64; nothing was pinned", hint="copy it again from `silo key`"
+                f"the key given for {peer} is not base64; nothing was pinned",
+                hint="copy it again from `silo key`",
             ) from error
         PinnedPeers({**known, peer: raw}).save(self.peers_path)
 

@@ -9,7 +9,9 @@ import typer
 
 from mixroom.output import AsJson, print_json, say
 
-app = typer.Typer(no_args_is_help=True, help="A data owner's own commands: check data, show and pin keys, read the budget.")
+app = typer.Typer(
+    no_args_is_help=True, help="A data owner's own commands: check data, show and pin keys, read the budget."
+)
 SiloFile = Annotated[Path, typer.Argument(help="The silo's TOML file.")]
 
 
@@ -87,5 +89,9 @@ def budget(file: SiloFile, as_json: AsJson = False) -> None:
             }
         )
         return
-    typer.echo(f"{home.silo}: epsilon {summary.spent:.3g} of {summary.limit.epsilon:g} spent in {len(summary.charges)} runs")
-    typer.echo(f"one more run may use up to epsilon {summary.left:.3g} (delta {summary.limit.delta:g}, unit-level)")
+    typer.echo(
+        f"{home.silo}: epsilon {summary.spent:.3g} of {summary.limit.epsilon:g} spent in {len(summary.charges)} runs"
+    )
+    typer.echo(
+        f"one more run may use up to epsilon {summary.left:.3g} (delta {summary.limit.delta:g}, unit-level)"
+    )

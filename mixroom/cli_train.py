@@ -27,7 +27,9 @@ def fit(
     holdout_weeks: Holdout = 24,
     steps: Annotated[int, typer.Option(help="Training steps.")] = 300,
     synergy: Annotated[bool, typer.Option(help="Let channels reinforce each other.")] = False,
-    effect_waves: Annotated[int, typer.Option(help="Slow waves of each effect over time; 0 for constant effects.")] = 0,
+    effect_waves: Annotated[
+        int, typer.Option(help="Slow waves of each effect over time; 0 for constant effects.")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Fit one model on pooled data, no federation.
@@ -38,7 +40,11 @@ def fit(
     from simulations.pooled_run import PooledSettings, fit_pooled
 
     settings = PooledSettings(
-        tuple(specs), out, holdout_weeks, ModelSpec(synergy=synergy, effect_waves=effect_waves), TrainingSpec(steps=steps)
+        tuple(specs),
+        out,
+        holdout_weeks,
+        ModelSpec(synergy=synergy, effect_waves=effect_waves),
+        TrainingSpec(steps=steps),
     )
     _finish(fit_pooled(settings, say=say), as_json)
 
@@ -52,7 +58,9 @@ def train(
     secure_aggregation: Annotated[str, typer.Option(help="masks, or none.")] = "masks",
     strategy: Annotated[str, typer.Option(help="fedadam, fedavg or fedprox.")] = "fedadam",
     rounds: Annotated[int, typer.Option(help="Training rounds.")] = 150,
-    local_steps: Annotated[int, typer.Option(help="Steps in each silo per round; 0 for the strategy's default.")] = 0,
+    local_steps: Annotated[
+        int, typer.Option(help="Steps in each silo per round; 0 for the strategy's default.")
+    ] = 0,
     holdout_weeks: Holdout = 24,
     on_failure: Annotated[str, typer.Option(help="exclude or abort when a silo fails a round.")] = "exclude",
     synergy: Annotated[bool, typer.Option(help="Let channels reinforce each other.")] = False,
@@ -127,7 +135,9 @@ def _finish(directory: Path, as_json: bool) -> None:
     ]
     typer.echo(table(header, rows))
     holdout = results["holdout"]
-    say(f"hold-out: nRMSE {holdout['nrmse']:.4f}, MAPE {holdout['mape']:.1%} over {holdout['units']:.0f} units")
+    say(
+        f"hold-out: nRMSE {holdout['nrmse']:.4f}, MAPE {holdout['mape']:.1%} over {holdout['units']:.0f} units"
+    )
     say(f"the report: {directory / 'report.html'}")
 
 

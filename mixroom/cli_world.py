@@ -81,15 +81,34 @@ def demo(
     comparison = run_comparison(load_scenario("demo", seed=seed), directory, ComparisonSettings(), say=say)
     _print_comparison(comparison, as_json)
     say(f"the report: {comparison.report}")
-    say(f"your own data next: mixroom silo check FILE (see docs/data-format.md; examples in {directory}/world)")
+    say(
+        f"your own data next: mixroom silo check FILE (see docs/data-format.md; examples in {directory}/world)"
+    )
 
 
 def _print_comparison(comparison, as_json: bool) -> None:  # type: ignore[no-untyped-def]
     if as_json:
         arms, truth = [asdict(arm) for arm in comparison.arms], [asdict(row) for row in comparison.truth]
-        print_json({"directory": str(comparison.directory), "report": str(comparison.report), "arms": arms, "truth": truth})
+        print_json(
+            {
+                "directory": str(comparison.directory),
+                "report": str(comparison.report),
+                "arms": arms,
+                "truth": truth,
+            }
+        )
         return
-    header = ["", "nRMSE", "MAPE", "share error (pts)", "channel error", "total media", "epsilon", "seconds", "kB/silo"]
+    header = [
+        "",
+        "nRMSE",
+        "MAPE",
+        "share error (pts)",
+        "channel error",
+        "total media",
+        "epsilon",
+        "seconds",
+        "kB/silo",
+    ]
     rows = [
         [
             arm.name,

@@ -81,12 +81,13 @@ def _about(stored: dict[str, Any], directory: Path) -> About:
 def _box(stored: dict[str, Any]) -> PrivacyBox | None:
     if not stored:
         return None
-    return PrivacyBox(**{key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()})
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+    return PrivacyBox(**values)
 
 
 def _arm(row: dict[str, Any]) -> ArmRow:
-    optional = {"epsilon"}
-    return ArmRow(**{k: math.nan if v is None and k not in optional else v for k, v in row.items()})
+    values: dict[str, Any] = {k: math.nan if v is None and k != "epsilon" else v for k, v in row.items()}
+    return ArmRow(**values)
 
 
 def _rounds(path: Path) -> tuple[RoundPoint, ...]:

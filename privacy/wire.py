@@ -21,10 +21,23 @@ from numpy.typing import NDArray
 
 from privacy.errors import InvalidSetting, MalformedMessage
 from privacy.run_terms import PrivacyMode, PrivacyTerms, SecureAggregation
-from privacy.secure_aggregation import KeyAdvert, KeyRoster, MaskedUpdate, UnmaskReply, UnmaskRequest, canonical_bytes
+from privacy.secure_aggregation import (
+    KeyAdvert,
+    KeyRoster,
+    MaskedUpdate,
+    UnmaskReply,
+    UnmaskRequest,
+    canonical_bytes,
+)
 
 RECORD = "mixroom"
-HELLO, JOIN, START, CONTRIBUTE, UNMASK = "query.hello", "query.join", "query.start", "train.contribute", "train.unmask"
+HELLO, JOIN, START, CONTRIBUTE, UNMASK = (
+    "query.hello",
+    "query.join",
+    "query.start",
+    "train.contribute",
+    "train.unmask",
+)
 SILO_REFUSED, SILO_FAILED = 1001, 1002
 
 Vector = NDArray[np.float64]
@@ -90,9 +103,10 @@ class SumRequest:
     @property
     def model_digest(self) -> bytes:
         """SHA-256 over everything the contribution depends on; enters every mask of the round."""
-        scale = (self.length, self.fraction_bits, repr(self.max_abs))
-        parts = (self.run_id, self.round, self.purpose, *scale, self.invitation, *self.values)
-        return hashlib.sha256(canonical_bytes("mixroom/sum-request/v1", *parts)).digest()
+        parts: tuple[str | int | bytes, ...] = (
+            self.run_id, self.round, self.purpose, self.length, self.fraction_bits, repr(self.max_abs), self.invitation
+        )  # fmt: skip
+        return hashlib.sha256(canonical_bytes("mixroom/sum-request/v1", *parts, *self.values)).digest()
 
     def vectors(self) -> tuple[Vector, ...]:
         """`values` as float64 vectors."""
@@ -169,7 +183,6 @@ class KeyRosterMessage:
         adverts = tuple(KeyAdvert(self.run_id, *column) for column in columns)
         return KeyRoster(self.run_id, self.threshold, adverts)
 
-
     @classmethod
     def without_masks(cls, run_id: str) -> "KeyRosterMessage":
         """Starts a run whose sums travel in clear."""
@@ -199,7 +212,9 @@ class MaskedUpdateMessage:
         return cls(update.silo, update.context, masked, update.boxes, update.commitments)
 
     def update(self) -> MaskedUpdate:
-        return MaskedUpdate(self.silo, self.context, unpack_integers(self.masked), self.boxes, self.commitments)
+        return MaskedUpdate(
+            self.silo, self.context, unpack_integers(self.masked), self.boxes, self.commitments
+        )
 
 
 def unpack_integers(raw: bytes) -> NDArray[np.uint64]:

@@ -42,7 +42,11 @@ class ModelState:
 
 def next_state(state: ModelState, change: Array, settings: RunSettings, *, clip_norm: float) -> ModelState:
     """One round further. `change` is the weighted mean over silos of (local model - sent model)."""
-    moved = _adam(state, change, settings) if settings.strategy is Strategy.FEDADAM else _add(state, change, settings)
+    moved = (
+        _adam(state, change, settings)
+        if settings.strategy is Strategy.FEDADAM
+        else _add(state, change, settings)
+    )
     if moved.round > settings.rounds - max(1, round(settings.average_last_share * settings.rounds)):
         moved = replace(moved, iterate_sum=moved.iterate_sum + moved.parameters, averaged=moved.averaged + 1)
     return replace(moved, clip_norm=clip_norm)

@@ -32,7 +32,11 @@ class _Narrator:
         self._epsilon = epsilon
 
     def __call__(self, metrics: RoundMetrics) -> None:
-        fit = "" if metrics.loss != metrics.loss else f" loss {metrics.loss:.4f} hold-out nRMSE {metrics.nrmse:.4f}"
+        fit = (
+            ""
+            if metrics.loss != metrics.loss
+            else f" loss {metrics.loss:.4f} hold-out nRMSE {metrics.nrmse:.4f}"
+        )
         spent = f" epsilon {self._epsilon:g} charged" if self._epsilon else ""
         line = f"mixroom: round {metrics.round}/{self._rounds}{fit} silos {metrics.silos} {metrics.seconds:.2f} s{spent}"
         print(line, file=sys.stderr)

@@ -61,7 +61,9 @@ def _channels(schemas: dict[str, Any]) -> tuple[ChannelDeclaration, ...]:
     found: dict[str, ChannelDeclaration] = {}
     for silo in sorted(schemas):
         for name, entry in schemas[silo]["channels"].items():
-            declared = ChannelDeclaration(name=name, kind=ChannelKind(entry["kind"]), exposure_unit=entry["unit"])
+            declared = ChannelDeclaration(
+                name=name, kind=ChannelKind(entry["kind"]), exposure_unit=entry["unit"]
+            )
             known = found.setdefault(name, declared)
             if known.kind is not declared.kind or _differ(known.exposure_unit, declared.exposure_unit):
                 raise SettingsInvalid(

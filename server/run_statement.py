@@ -9,7 +9,9 @@ from server.rounds import Finished
 from server.run_store import RunStore
 from server.settings import RunSettings
 
-LEFT_SILO = "Only sums over all silos: counts of units per octave, model changes, and the totals of this report."
+LEFT_SILO = (
+    "Only sums over all silos: counts of units per octave, model changes, and the totals of this report."
+)
 NOT_COVERED_ALWAYS = (
     "A silo that lies about its own data.",
     "Who takes part, when, and the number of rounds.",
@@ -28,14 +30,21 @@ def privacy_box(finished: Finished, settings: RunSettings) -> PrivacyBox:
     """The privacy statement of a run: every guarantee with its unit, neighbours and bound."""
     terms = finished.agreed.plan.privacy
     masked = settings.secure_aggregation is SecureAggregation.MASKS
-    sums = "pairwise masks; the coordinator sees sums only" if masked else "none; the coordinator sees each silo's vector"
+    sums = (
+        "pairwise masks; the coordinator sees sums only"
+        if masked
+        else "none; the coordinator sees each silo's vector"
+    )
     if not terms.private:
         return PrivacyBox(
             mode="none",
             silos=finished.silos,
             secure_aggregation=sums,
             left_silo=(LEFT_SILO,) if masked else ("Each silo's own sums, in clear.",),
-            not_covered=("What the sums themselves reveal about single units: there is no noise.", *NOT_COVERED_ALWAYS),
+            not_covered=(
+                "What the sums themselves reveal about single units: there is no noise.",
+                *NOT_COVERED_ALWAYS,
+            ),
         )
     cost = terms.plan.cost
     return PrivacyBox(

@@ -111,12 +111,15 @@ def load_checkpoint(path: Path, run_id: str) -> ModelState:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         body = {name: stored[name] for name in ("format", "run_id", "state")}
-        if stored["sha256"] != _digest(body) or body["format"] != CHECKPOINT_FORMAT or body["run_id"] != run_id:
+        if (
+            stored["sha256"] != _digest(body)
+            or body["format"] != CHECKPOINT_FORMAT
+            or body["run_id"] != run_id
+        ):
             raise damaged
-        state = body["state"]
-        return ModelState(
-            **{name: np.array(value) if isinstance(value, list) else value for name, value in state.items()}
-        )
+        state: dict[str, Any] = body["state"]
+        arrays: dict[str, Any] = {k: np.array(v) if isinstance(v, list) else v for k, v in state.items()}
+        return ModelState(**arrays)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise damaged from error
 

@@ -37,7 +37,12 @@ class RunSettings(BaseModel):
     deployments where messages are dear.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=lambda name: name.replace("_", "-"), populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=lambda name: name.replace("_", "-"),
+        populate_by_name=True,
+    )
 
     out: str = ""
     run_id: str = ""
@@ -116,5 +121,9 @@ def parse_settings(run_config: dict[str, Any]) -> RunSettings:
     try:
         return RunSettings.model_validate(run_config)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in error.errors())
-        raise SettingsInvalid(f"the run's settings are wrong: {wrong}", hint="see docs/settings.md") from error
+        wrong = "; ".join(
+            f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in error.errors()
+        )
+        raise SettingsInvalid(
+            f"the run's settings are wrong: {wrong}", hint="see docs/settings.md"
+        ) from error

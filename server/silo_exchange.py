@@ -152,7 +152,12 @@ class SiloExchange:
         except PrivacyError as error:
             raise RoundAborted(f"sum {request.round} cannot be unmasked: {error}", hint=error.hint) from error
         failures += [Failure(silo, "sent wrong shares") for silo in unmasked.faulty]
-        return scale.dequantize(unmasked.total), unmasked.silos, failures, _largest(replies) + _largest(answers)
+        return (
+            scale.dequantize(unmasked.total),
+            unmasked.silos,
+            failures,
+            _largest(replies) + _largest(answers),
+        )
 
     def _unmask_requests(self, masked_round: MaskedRound, failures: list[Failure]) -> Sequence[Any]:
         """Ask to unmask, leaving out silos whose masks do not fit the others' (one try)."""
@@ -169,7 +174,9 @@ class SiloExchange:
     def _require_enough(self, silos: Sequence[str], failures: list[Failure], *, needed: int) -> None:
         told = "; ".join(f"{failure.silo}: {failure.reason}" for failure in failures)
         if failures and self.settings.on_failure is OnFailure.ABORT:
-            raise RoundAborted(f"a silo failed ({told})", hint="repair it and resume, or choose --on-failure exclude")
+            raise RoundAborted(
+                f"a silo failed ({told})", hint="repair it and resume, or choose --on-failure exclude"
+            )
         if len(silos) < needed:
             raise RoundAborted(
                 f"only {len(silos)} of {len(self.node_of)} silos answered, {needed} are needed ({told})",
@@ -189,7 +196,7 @@ class SiloExchange:
 
     def _ask_all(self, kind: str, content: RecordDict) -> dict[str, Message]:
         """Every silo must answer: nobody has been asked for data yet."""
-        replies = self._send_to_silos({silo: (kind, content) for silo in self.node_of})
+        replies = self._send_to_silos(dict.fromkeys(self.node_of, (kind, content)))
         for silo in sorted(self.node_of):
             reply = replies.get(silo)
             if reply is None or reply.has_error():
@@ -215,7 +222,12 @@ class _NoAnswer(Exception):
 def mask_request(request: SumRequest, roster: KeyRoster) -> MaskRequest:
     """The round as the masks are bound to it."""
     return MaskRequest(
-        request.run_id, request.round, request.model_digest, roster.digest, request.length, request.fraction_bits
+        request.run_id,
+        request.round,
+        request.model_digest,
+        roster.digest,
+        request.length,
+        request.fraction_bits,
     )
 
 
@@ -224,14 +236,18 @@ def _read(reply: Message | None, kind: type[Body], silo: str) -> Body:
     if reply is None:
         raise _NoAnswer("no answer in time")
     if reply.has_error():
-        raise _NoAnswer(reply.error.reason)
+        raise _NoAnswer((reply.error.reason or "failed without a reason").replace("\n", "; "))
     body = from_record(reply.content, kind)
     if getattr(body, "silo", silo) != silo:
-        raise MalformedMessage("the message names another silo", silos=(silo,), hint="check the silo's client")
+        raise MalformedMessage(
+            "the message names another silo", silos=(silo,), hint="check the silo's client"
+        )
     return body
 
 
-def _checked_vector(update: PlainUpdate, request: SumRequest, scale: FixedPoint, silo: str) -> NDArray[np.uint64]:
+def _checked_vector(
+    update: PlainUpdate, request: SumRequest, scale: FixedPoint, silo: str
+) -> NDArray[np.uint64]:
     """A clear vector of the right length, round and range; nonsense is never added."""
     vector = unpack_integers(update.vector)
     signed = vector.view(np.int64)
@@ -255,13 +271,19 @@ def _require(reply: Message, kind: type[Body], silo: str) -> Body:
 def _refused(silo: str, reply: Message | None) -> SiloRefused:
     """The silo's own words; its hint, when it sent one, becomes ours."""
     if reply is None:
-        return SiloRefused(f"{silo} does not take part: no answer in time", hint="check that its client is running")
+        return SiloRefused(
+            f"{silo} does not take part: no answer in time", hint="check that its client is running"
+        )
     if not reply.has_error():
-        return SiloRefused(f"{silo} does not take part: malformed answer", hint="run the same version everywhere")
-    reason, _, hint = reply.error.reason.partition("\n")
+        return SiloRefused(
+            f"{silo} does not take part: malformed answer", hint="run the same version everywhere"
+        )
+    reason, _, hint = (reply.error.reason or "failed without a reason").partition("\n")
     return SiloRefused(f"{silo} does not take part: {reason}", hint=hint or "look at that silo's own log")
 
 
 def _largest(replies: dict[str, Message | None]) -> int:
-    sizes: Iterable[int] = (size_of(reply.content) for reply in replies.values() if reply and not reply.has_error())
+    sizes: Iterable[int] = (
+        size_of(reply.content) for reply in replies.values() if reply and not reply.has_error()
+    )
     return max(sizes, default=0)

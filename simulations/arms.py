@@ -52,7 +52,9 @@ def measure_federated(
 ) -> Measured:
     """A federated run: attribution as it was released, fit as the simulator, who sees all panels, measures it."""
     panel = pool(panels).with_channels(model.description.panel_channels)
-    data = prepare(panel, model.scales, model.description.model, holdout_weeks=model.description.holdout_weeks)
+    data = prepare(
+        panel, model.scales, model.description.model, holdout_weeks=model.description.holdout_weeks
+    )
     errors = holdout_errors(model.response(), data)
     nrmse = math.sqrt(errors.squared.sum() / errors.weeks.sum())
     return _measured(results, nrmse, float(errors.mape[errors.weeks > 0].mean()), seconds)

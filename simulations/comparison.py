@@ -4,7 +4,7 @@ import csv
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from mmm_models.result_files import read_results
 from mmm_models.stored_model import load_model
 from privacy.run_terms import PrivacyMode, SecureAggregation
 from server.settings import RunSettings
-from simulations.arms import arm_row, measure_alone, measure_federated, measure_pooled
+from simulations.arms import Measured, arm_row, measure_alone, measure_federated, measure_pooled
 from simulations.errors import OutputNotEmpty
 from simulations.federation import train_in_process
 from simulations.scenario import Scenario
@@ -68,7 +68,9 @@ def compare(scenario: Scenario, directory: Path, settings: ComparisonSettings, *
     """Make the world's files, train every arm from them, write tables and the report into `directory`."""
     if (directory / "comparison.json").exists():
         raise OutputNotEmpty(directory)
-    say(f"making the world {scenario.name!r}: {scenario.silos} silos, {scenario.weeks} weeks, seed {scenario.seed}")
+    say(
+        f"making the world {scenario.name!r}: {scenario.silos} silos, {scenario.weeks} weeks, seed {scenario.seed}"
+    )
     world = make_world(scenario)
     truth = world.channel_truths()
     specs = write_world(world, directory / "world").specs
@@ -88,13 +90,25 @@ def compare(scenario: Scenario, directory: Path, settings: ComparisonSettings, *
     return _write(scenario, directory, tuple(arms), truth)
 
 
-def _local_arm(name: str, measure: Callable, panels: tuple[Panel, ...], scenario: Scenario, truth: tuple[ChannelTruth, ...], say: Say) -> ArmRow:
+def _local_arm(
+    name: str,
+    measure: Callable[[Sequence[Panel], int], Measured],
+    panels: tuple[Panel, ...],
+    scenario: Scenario,
+    truth: tuple[ChannelTruth, ...],
+    say: Say,
+) -> ArmRow:
     say(f"training: {name}")
     return arm_row(name, measure(panels, scenario.holdout_weeks), truth)
 
 
 def _federated_arm(
-    name: str, run: RunSettings, specs: tuple[Path, ...], panels: tuple[Panel, ...], truth: tuple[ChannelTruth, ...], say: Say
+    name: str,
+    run: RunSettings,
+    specs: tuple[Path, ...],
+    panels: tuple[Panel, ...],
+    truth: tuple[ChannelTruth, ...],
+    say: Say,
 ) -> ArmRow:
     say(f"training: {run.directory.name} ({run.rounds} rounds)")
     began = time.perf_counter()
@@ -110,7 +124,9 @@ def _bytes_sent(directory: Path) -> float:
         return sum(float(row["bytes_per_silo"]) for row in csv.DictReader(file))
 
 
-def _write(scenario: Scenario, directory: Path, arms: tuple[ArmRow, ...], truth: tuple[ChannelTruth, ...]) -> Comparison:
+def _write(
+    scenario: Scenario, directory: Path, arms: tuple[ArmRow, ...], truth: tuple[ChannelTruth, ...]
+) -> Comparison:
     main = directory / "runs" / PRIVATE
     for name in FILES_OF_THE_MAIN_RUN:
         shutil.copyfile(main / name, directory / name)
@@ -136,4 +152,6 @@ def _write_table(arms: tuple[ArmRow, ...], path: Path) -> None:
         writer.writerow([*plain, *(f"error_{name}" for name in channels)])
         for arm in arms:
             values = [getattr(arm, name) for name in plain]
-            writer.writerow([*("" if v is None or v != v else v for v in values), *arm.channel_errors.values()])
+            writer.writerow(
+                [*("" if v is None or v != v else v for v in values), *arm.channel_errors.values()]
+            )

@@ -14,7 +14,8 @@ def fresh_directory(directory: Path) -> Path:
     if directory.exists() and any(directory.iterdir()):
         if not marker.exists():
             raise SimulationError(
-                f"{directory} holds files that no demo wrote; nothing was changed", hint="choose another --out"
+                f"{directory} holds files that no demo wrote; nothing was changed",
+                hint="choose another --out",
             )
         shutil.rmtree(directory)
     directory.mkdir(parents=True, exist_ok=True)

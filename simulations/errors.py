@@ -34,5 +34,6 @@ class OutputNotEmpty(SimulationError):
 
     def __init__(self, directory: object) -> None:
         super().__init__(
-            f"{directory} already holds a comparison; nothing was changed", hint="choose another --out, or delete it"
+            f"{directory} already holds a comparison; nothing was changed",
+            hint="choose another --out, or delete it",
         )

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from flwr.app import UserConfig
+
 from clients.settings import SILO_KEY
 from clients.silo_home import SiloHome
 from mmm_models.report_files import write_report
@@ -25,8 +27,12 @@ def train_in_process(specs: Sequence[Path], settings: RunSettings) -> Path:
     from server.app import app as server_app
 
     enrol_together(specs)
-    nodes = {FIRST_NODE + index: {SILO_KEY: str(path.resolve())} for index, path in enumerate(specs)}
-    whole = settings.model_copy(update={"expected_silos": len(specs), "out": str(settings.directory.resolve())})
+    nodes: dict[int, UserConfig] = {
+        FIRST_NODE + index: {SILO_KEY: str(path.resolve())} for index, path in enumerate(specs)
+    }
+    whole = settings.model_copy(
+        update={"expected_silos": len(specs), "out": str(settings.directory.resolve())}
+    )
     run_in_process(server_app, client_app, run_config=whole.to_run_config(), node_configs=nodes)
     write_report(whole.directory)
     return whole.directory

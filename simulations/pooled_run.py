@@ -48,7 +48,8 @@ def _store(fitted: FittedNeuralMmm, panel: Panel, settings: PooledSettings) -> N
     out = settings.out
     description = FederatedModel(
         channels=tuple(
-            ChannelDeclaration(name=c.name, kind=c.kind, exposure_unit=c.exposure_unit) for c in panel.channels
+            ChannelDeclaration(name=c.name, kind=c.kind, exposure_unit=c.exposure_unit)
+            for c in panel.channels
         ),
         media_per=fitted.scales.per,
         weeks=panel.n_weeks,
@@ -73,7 +74,12 @@ def _store(fitted: FittedNeuralMmm, panel: Panel, settings: PooledSettings) -> N
             "versions": {"python": sys.version.split()[0], **packages},
         },
     )
-    pairs = (("training steps", str(settings.training.steps)), ("held-out weeks", str(settings.holdout_weeks)))
-    write_about(About("Marketing mix of pooled data", f"{panel.n_units} units, {panel.n_weeks} weeks", pairs), out)
+    pairs = (
+        ("training steps", str(settings.training.steps)),
+        ("held-out weeks", str(settings.holdout_weeks)),
+    )
+    write_about(
+        About("Marketing mix of pooled data", f"{panel.n_units} units, {panel.n_weeks} weeks", pairs), out
+    )
     write_results(fitted.results, out)
     write_report(out)

@@ -30,7 +30,7 @@ FENCES = {
     "opacus": ("privacy/dp_sgd.py",),
     "flwr": (
         "server/app.py",
-        "server/secure_exchange.py",
+        "server/silo_exchange.py",
         "clients/app.py",
         "privacy/wire.py",
         "simulations/",

@@ -64,11 +64,16 @@ def test_synergies_are_split_as_shapley_values_by_enumeration():
             torch.testing.assert_close(effects[..., channel], shapley, rtol=1e-4, atol=1e-6)
 
 
-def test_synergies_add_something():
-    response, media = scattered_response(ModelSpec(synergy=True), 3), gamma_media()
-    alone = [media * torch.eye(3)[channel] for channel in range(3)]
+def test_a_synergy_is_its_strength_times_both_channels():
+    response, media = scattered_response(ModelSpec(synergy=True), 2), gamma_media(channels=2)
+    alone = [media * torch.eye(2)[channel] for channel in range(2)]
+    parameters = response.parameters_by_name
     with torch.no_grad():
-        assert (response(media) > 1.01 * sum(response(one) for one in alone)).all()
+        saturated = response.saturated(parameters, media)
+        expected = torch.nn.functional.softplus(parameters["synergy"]) * saturated.prod(dim=-1)
+        torch.testing.assert_close(
+            response(media) - sum(map(response, alone)), expected, rtol=1e-3, atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("spec", SPECS)

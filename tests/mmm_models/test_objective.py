@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from mmm_models.objective import UnitObjective, pack
-from mmm_models.spec import ModelSpec
+from mmm_models.spec import BaselineSpec, ModelSpec
 from tests.mmm_models.small_panels import own_copies, prepared, scattered_response, small_panel
 
 SPEC = ModelSpec(max_lag_weeks=4)
+TIGHT = ModelSpec(max_lag_weeks=4, baseline=BaselineSpec(intercept_sd=0.5))  # so that the mean counts too
 
 
 def gaps() -> np.ndarray:
@@ -23,8 +24,8 @@ def panel():
 
 
 def test_a_loss_is_the_gaussian_quadratic_form_with_the_baseline_integrated_out():
-    _, data = prepared(panel(), SPEC)
-    objective = UnitObjective(scattered_response(SPEC, 2))
+    _, data = prepared(panel(), TIGHT)
+    objective = UnitObjective(scattered_response(TIGHT, 2))
     with torch.no_grad():
         losses = objective.losses(pack(data)).double().numpy()
         effect = objective.response(data.media).double().numpy()
