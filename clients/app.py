@@ -13,8 +13,8 @@ from clients.session import Session
 from clients.settings import SiloSettings
 from clients.silo_home import SiloHome
 from mmm_models.errors import ModelError
-from mmm_models.silo_file import read_silo_spec
-from mmm_models.silo_spec import SiloSpec
+from mmm_models.intake.silo_file import read_silo_spec
+from mmm_models.intake.silo_spec import SiloSpec
 from privacy.errors import PrivacyError
 from privacy.secure_aggregation import UnmaskRequest
 from privacy.wire import (

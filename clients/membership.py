@@ -6,7 +6,7 @@ from clients.errors import TermsRefused
 from clients.session import Session
 from clients.silo_home import SiloHome
 from mmm_models.federated_spec import FederatedModel
-from mmm_models.silo_spec import SiloSpec
+from mmm_models.intake.silo_spec import SiloSpec
 from privacy.key_agreement import join_roster, offer_key
 from privacy.mask_state import KeyOffer
 from privacy.run_terms import PrivacyMode, SecureAggregation

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clients.errors import ReplayRefused
-from mmm_models.silo_spec import SiloSpec
+from mmm_models.intake.silo_spec import SiloSpec
 from privacy.budget_ledger import Ledger, LifetimeLimit
 from privacy.errors import IdentityUnusable
 from privacy.identity import PinnedPeers, SiloIdentity

@@ -21,8 +21,8 @@ def check(file: SiloFile, as_json: AsJson = False) -> None:
 
     Example: mixroom silo check north.toml
     """
+    from mmm_models.intake.panel_report import render_text
     from mmm_models.panel_io import check_silo
-    from mmm_models.panel_report import render_text
 
     report = check_silo(file)
     typer.echo(report.to_json() if as_json else render_text(report))
@@ -37,7 +37,7 @@ def key(file: SiloFile, as_json: AsJson = False) -> None:
     Example: mixroom silo key north.toml
     """
     from clients.silo_home import SiloHome
-    from mmm_models.silo_file import read_silo_spec
+    from mmm_models.intake.silo_file import read_silo_spec
 
     identity = SiloHome.of(read_silo_spec(file)).identity
     public_key = base64.b64encode(identity.public_key).decode()
@@ -59,7 +59,7 @@ def pin(
     Example: mixroom silo pin north.toml south 'q2n…='
     """
     from clients.silo_home import SiloHome
-    from mmm_models.silo_file import read_silo_spec
+    from mmm_models.intake.silo_file import read_silo_spec
 
     home = SiloHome.of(read_silo_spec(file))
     home.pin(peer, public_key)
@@ -73,7 +73,7 @@ def budget(file: SiloFile, as_json: AsJson = False) -> None:
     Example: mixroom silo budget north.toml
     """
     from clients.silo_home import SiloHome
-    from mmm_models.silo_file import read_silo_spec
+    from mmm_models.intake.silo_file import read_silo_spec
 
     home = SiloHome.of(read_silo_spec(file))
     summary = home.ledger.summary()

@@ -107,7 +107,7 @@ def report(
 
     Example: mixroom report runs/first
     """
-    from mmm_models.report_files import write_report
+    from mmm_models.reporting.report_files import write_report
 
     path = write_report(run)
     if as_json:

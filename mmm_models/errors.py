@@ -1,6 +1,6 @@
 """Every error this package raises: one root, named children, each with the next action in `hint`."""
 
-from mmm_models.panel_report import CheckReport
+from mmm_models.intake.panel_report import CheckReport
 
 
 class ModelError(Exception):

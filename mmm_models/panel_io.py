@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmm_models.errors import PanelInvalid, SourceUnreadable, SpecInvalid
+from mmm_models.intake.panel_build import build_panel
+from mmm_models.intake.panel_calendar import find_calendar
+from mmm_models.intake.panel_checks import check_values
+from mmm_models.intake.panel_gap_notes import gap_notes
+from mmm_models.intake.panel_layout import check_layout, lay_out
+from mmm_models.intake.panel_report import CheckReport, Finding, Findings, PanelSummary
+from mmm_models.intake.panel_rows import type_rows
+from mmm_models.intake.panel_source import read_table
+from mmm_models.intake.panel_units import choose_units
+from mmm_models.intake.raw_table import RawTable
+from mmm_models.intake.silo_file import read_silo_spec
+from mmm_models.intake.silo_spec import SiloSpec
 from mmm_models.panel import Panel
-from mmm_models.panel_build import build_panel
-from mmm_models.panel_calendar import find_calendar
-from mmm_models.panel_checks import check_values
-from mmm_models.panel_gap_notes import gap_notes
-from mmm_models.panel_layout import check_layout, lay_out
-from mmm_models.panel_report import CheckReport, Finding, Findings, PanelSummary
-from mmm_models.panel_rows import type_rows
-from mmm_models.panel_source import read_table
-from mmm_models.panel_units import choose_units
-from mmm_models.raw_table import RawTable
-from mmm_models.silo_file import read_silo_spec
-from mmm_models.silo_spec import SiloSpec
 
 
 @dataclass(frozen=True, eq=False)

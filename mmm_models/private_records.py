@@ -61,4 +61,3 @@ def read_back(
     groups["units"] = np.array([[units]])
     groups["test_weeks"] = np.array([[units * holdout_weeks]])
     return np.asarray(layout.join(groups)[0])
-

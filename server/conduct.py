@@ -3,7 +3,7 @@
 import sys
 import time
 
-from mmm_models.result_files import write_results
+from mmm_models.reporting.result_files import write_results
 from server.rounds import train_federated
 from server.run_statement import write_statement
 from server.run_store import RoundMetrics, RunStore
@@ -38,5 +38,5 @@ class _Narrator:
             else f" loss {metrics.loss:.4f} hold-out nRMSE {metrics.nrmse:.4f}"
         )
         spent = f" epsilon {self._epsilon:g} charged" if self._epsilon else ""
-        line = f"mixroom: round {metrics.round}/{self._rounds}{fit} silos {metrics.silos} {metrics.seconds:.2f} s{spent}"
-        print(line, file=sys.stderr)
+        progress = f"mixroom: round {metrics.round}/{self._rounds}"
+        sys.stderr.write(f"{progress}{fit} silos {metrics.silos} {metrics.seconds:.2f} s{spent}\n")

@@ -1,7 +1,7 @@
 """What a finished run states about itself: its model and its privacy."""
 
-from mmm_models.report_files import About, write_about, write_privacy
-from mmm_models.report_input import PrivacyBox
+from mmm_models.reporting.report_files import About, write_about, write_privacy
+from mmm_models.reporting.report_input import PrivacyBox
 from mmm_models.stored_model import StoredModel
 from privacy.accountant import epsilon_replace_one
 from privacy.run_terms import Release, SecureAggregation

@@ -112,8 +112,7 @@ class RunSettings(BaseModel):
 
     def to_run_config(self) -> dict[str, str | int | float | bool]:
         """Flower's flat form: hyphenated keys, plain values."""
-        values = self.model_dump(by_alias=True, mode="json")
-        return {key: value for key, value in values.items()}
+        return self.model_dump(by_alias=True, mode="json")
 
 
 def parse_settings(run_config: dict[str, Any]) -> RunSettings:

@@ -10,7 +10,7 @@ import numpy as np
 from mmm_models.evaluation import holdout_errors
 from mmm_models.neural_mmm import NeuralMmm
 from mmm_models.panel import Panel, pool
-from mmm_models.report_input import ArmRow
+from mmm_models.reporting.report_input import ArmRow
 from mmm_models.results import HoldoutFit, Results
 from mmm_models.stored_model import StoredModel
 from mmm_models.unit_data import prepare

@@ -5,14 +5,14 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from mmm_models.panel import Panel
 from mmm_models.panel_io import load_panel
-from mmm_models.report_files import About, write_about, write_comparison, write_report
-from mmm_models.report_input import ArmRow, TruthRow
-from mmm_models.result_files import read_results
+from mmm_models.reporting.report_files import About, write_about, write_comparison, write_report
+from mmm_models.reporting.report_input import ArmRow, TruthRow
+from mmm_models.reporting.result_files import read_results
 from mmm_models.stored_model import load_model
 from privacy.run_terms import PrivacyMode, SecureAggregation
 from server.settings import RunSettings
@@ -26,8 +26,8 @@ from simulations.world_files import write_world
 Say = Callable[[str], None]
 PLAIN, SECURE, PRIVATE = "federated", "federated-secure", "federated-secure-private"
 FILES_OF_THE_MAIN_RUN = (
-    "results.json", "contributions.csv", "response_curves.csv", "holdout.json", "privacy.json", "metrics.csv", "model.json",
-    "run.json", "events.jsonl",
+    "results.json", "contributions.csv", "response_curves.csv", "holdout.json", "privacy.json",
+    "metrics.csv", "model.json", "run.json", "events.jsonl",
 )  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def _write(
     stored = json.loads((main / "about.json").read_text(encoding="utf-8"))
     about = About(
         title=f"Marketing mix across {scenario.silos} business units",
-        subtitle=f"Known-truth world {scenario.name!r}, seed {scenario.seed}: {scenario.silos} silos trained one model together",
+        subtitle=f"Known-truth world {scenario.name!r}, seed {scenario.seed}: {scenario.silos} silos, one model",
         settings=tuple((label, value) for label, value in stored["settings"]),
         notes=tuple(stored["notes"]),
     )
@@ -146,7 +146,7 @@ def _write(
 
 def _write_table(arms: tuple[ArmRow, ...], path: Path) -> None:
     channels = list(arms[0].channel_errors)
-    plain = ("name", "nrmse", "mape", "share_error_points", "mean_relative_error", "total_media_error", "epsilon", "seconds", "bytes_per_silo")  # fmt: skip
+    plain = [field.name for field in fields(ArmRow) if field.name != "channel_errors"]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*plain, *(f"error_{name}" for name in channels)])

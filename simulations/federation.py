@@ -7,8 +7,8 @@ from flwr.app import UserConfig
 
 from clients.settings import SILO_KEY
 from clients.silo_home import SiloHome
-from mmm_models.report_files import write_report
-from mmm_models.silo_file import read_silo_spec
+from mmm_models.intake.silo_file import read_silo_spec
+from mmm_models.reporting.report_files import write_report
 from privacy.identity import PinnedPeers
 from server.settings import RunSettings
 from simulations.errors import SimulationError

@@ -11,8 +11,8 @@ from mmm_models.federated_spec import ChannelDeclaration, FederatedModel
 from mmm_models.neural_mmm import FittedNeuralMmm, NeuralMmm
 from mmm_models.panel import Panel, pool
 from mmm_models.panel_io import load_panel
-from mmm_models.report_files import About, write_about, write_report
-from mmm_models.result_files import write_results
+from mmm_models.reporting.report_files import About, write_about, write_report
+from mmm_models.reporting.result_files import write_results
 from mmm_models.spec import ModelSpec, TrainingSpec
 from mmm_models.stored_model import StoredModel
 from mmm_models.training import get_vector

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from mmm_models.nearest_name import nearest_name
+from mmm_models.intake.nearest_name import nearest_name
 
 Location = tuple[str | int, ...]
 

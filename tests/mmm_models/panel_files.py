@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmm_models.panel_report import CheckReport, Finding
+from mmm_models.intake.panel_report import CheckReport, Finding
 
 WEEKS = 30
 COLUMNS = {"week": "date", "unit": "store", "outcome": "sales"}

@@ -7,7 +7,7 @@ slope at one is a third of the contribution and marginal ROI a third of ROI.
 import math
 from dataclasses import replace
 
-from mmm_models.report_input import ArmRow, PrivacyBox, ReportInput, RoundPoint, TruthRow
+from mmm_models.reporting.report_input import ArmRow, PrivacyBox, ReportInput, RoundPoint, TruthRow
 from mmm_models.results import ChannelResult, HoldoutFit, ResponseCurve, Results, UnitFit
 
 OUTCOME = 1_000_000.0

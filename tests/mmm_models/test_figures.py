@@ -7,12 +7,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mmm_models import figures
-from mmm_models.figure_fit import median_bucket, r2_counts
-from mmm_models.figure_training import late_change, training_curve
-from mmm_models.report_input import ReportInput
+from mmm_models.reporting import figures
+from mmm_models.reporting.figure_fit import median_bucket, r2_counts
+from mmm_models.reporting.figure_training import late_change, training_curve
+from mmm_models.reporting.report_input import ReportInput
+from mmm_models.reporting.svg_canvas import nice_ticks, shortened, text_width
 from mmm_models.results import HoldoutFit, UnitFit
-from mmm_models.svg_canvas import nice_ticks, shortened, text_width
 from tests.mmm_models.report_samples import (
     ARMS,
     FULL,

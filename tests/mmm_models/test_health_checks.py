@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from mmm_models.health_checks import Health, health_checks
-from mmm_models.report_input import ReportInput
+from mmm_models.reporting.health_checks import Health, health_checks
+from mmm_models.reporting.report_input import ReportInput
 from mmm_models.results import HoldoutFit
 from tests.mmm_models.report_samples import FULL, HOLDOUT, NOTHING, PRIVACY, RESULTS, ROUNDS, with_channels
 

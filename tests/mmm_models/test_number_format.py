@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmm_models import number_format as shown
+from mmm_models.reporting import number_format as shown
 
 
 def plain(text: str) -> str:

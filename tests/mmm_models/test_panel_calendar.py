@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmm_models.panel_gaps import find_gaps
+from mmm_models.intake.panel_gaps import find_gaps
+from mmm_models.intake.silo_tables import GapFill
 from mmm_models.panel_io import check_silo, load_panel
-from mmm_models.silo_tables import GapFill
 from tests.mmm_models.panel_files import good_frame, good_spec, note, problem, write_silo
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mmm_models.errors import PanelInvalid, SpecInvalid
+from mmm_models.intake.panel_report import render_text
 from mmm_models.panel_io import check_silo, load_panel
-from mmm_models.panel_report import render_text
 from tests.mmm_models.panel_files import good_frame, good_spec, note, problem, write_silo
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmm_models.panel_dates import NO_DAY, parse_days
+from mmm_models.intake.panel_dates import NO_DAY, parse_days
 
 FORMATS = [
     "%Y-%m-%d",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mmm_models.errors import ModelError
-from mmm_models.report import PrivacyBox, ReportInput, headline, render
+from mmm_models.reporting.report import PrivacyBox, ReportInput, headline, render
 from tests.mmm_models.report_samples import (
     ARMS,
     FULL,

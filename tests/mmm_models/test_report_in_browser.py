@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mmm_models.report import ReportInput, render
+from mmm_models.reporting.report import ReportInput, render
 from tests.mmm_models.report_samples import FULL, NOTHING, PLAIN, RESULTS, with_many_channels
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mmm_models.errors import ModelError
-from mmm_models.result_files import ResultsUnreadable, read_results, write_results, write_whole
+from mmm_models.reporting.result_files import ResultsUnreadable, read_results, write_results, write_whole
 from mmm_models.results import ChannelResult, HoldoutFit, Results
 from tests.mmm_models.report_samples import HOLDOUT, NOTHING, RESULTS, channel
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from mmm_models.errors import SpecInvalid
-from mmm_models.silo_file import read_silo_spec
-from mmm_models.silo_spec import SiloSpec
-from mmm_models.silo_tables import (
+from mmm_models.intake.silo_file import read_silo_spec
+from mmm_models.intake.silo_spec import SiloSpec
+from mmm_models.intake.silo_tables import (
     Cadence,
     ChannelSpec,
     ColumnList,
@@ -145,7 +145,7 @@ def test_the_currency_is_stated_once_or_follows(tmp_path, columns, channel, expe
 
 def test_reading_a_silo_file_loads_no_numerical_library(tmp_path):
     code = (
-        "import sys; from mmm_models.silo_file import read_silo_spec; read_silo_spec(sys.argv[1]);"
+        "import sys; from mmm_models.intake.silo_file import read_silo_spec; read_silo_spec(sys.argv[1]);"
         "assert not {'numpy', 'pandas', 'torch', 'sqlalchemy'} & set(sys.modules)"
     )
     path = write_spec(tmp_path, good_spec())

@@ -2,12 +2,12 @@
 
 import math
 
-from mmm_models.figure import Column, Figure, Table
-from mmm_models.number_format import amount, decimal, percent
-from mmm_models.report_input import ReportInput
-from mmm_models.report_words import by_contribution, outcome_unit
+from mmm_models.reporting.figure import Column, Figure, Table
+from mmm_models.reporting.number_format import amount, decimal, percent
+from mmm_models.reporting.report_input import ReportInput
+from mmm_models.reporting.report_words import by_contribution, outcome_unit
+from mmm_models.reporting.svg_canvas import GREY, INK, MUTED, ORANGE, PALE, Canvas, Scale
 from mmm_models.results import ChannelResult, ResponseCurve, Results
-from mmm_models.svg_canvas import GREY, INK, MUTED, ORANGE, PALE, Canvas, Scale
 
 COLUMNS, GAP = 5, 15.0
 PANEL_WIDTH, PLOT_TOP, PLOT_HEIGHT, PANEL_HEIGHT = 128.0, 30.0, 66.0, 116.0

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from mmm_models.number_format import count, decimal, significant
-from mmm_models.report_input import PrivacyBox
+from mmm_models.reporting.number_format import count, decimal, significant
+from mmm_models.reporting.report_input import PrivacyBox
 
 Line = tuple[str, str]
 

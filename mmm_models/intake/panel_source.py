@@ -14,10 +14,10 @@ import pyarrow.parquet
 import sqlalchemy
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from mmm_models.csv_table import parse_csv
 from mmm_models.errors import SourceUnreadable
-from mmm_models.raw_table import FIRST_DATA_ROW, RawTable
-from mmm_models.silo_spec import SiloSpec
+from mmm_models.intake.csv_table import parse_csv
+from mmm_models.intake.raw_table import FIRST_DATA_ROW, RawTable
+from mmm_models.intake.silo_spec import SiloSpec
 
 _TEXT_ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from mmm_models.figure import Column, Figure, Table
-from mmm_models.number_format import amount, count, decimal, percent, significant
-from mmm_models.number_format import seconds as duration
-from mmm_models.report_input import ReportInput, RoundPoint
-from mmm_models.svg_canvas import BLUE, GREY, MUTED, ORANGE, Canvas, Scale, nice_ticks
+from mmm_models.reporting.figure import Column, Figure, Table
+from mmm_models.reporting.number_format import amount, count, decimal, percent, significant
+from mmm_models.reporting.number_format import seconds as duration
+from mmm_models.reporting.report_input import ReportInput, RoundPoint
+from mmm_models.reporting.svg_canvas import BLUE, GREY, MUTED, ORANGE, Canvas, Scale, nice_ticks
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, FLOOR = 340.0, 116.0, 40.0, 332.0, 20.0, 86.0
 FINE_SPREAD = 0.005  # below half a percentage point, one decimal would label all lines alike

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mmm_models.column_cells import ColumnCells
-from mmm_models.csv_table import MISSING_WORDS
-from mmm_models.panel_report import Finding, Findings
-from mmm_models.raw_table import RawTable
-from mmm_models.silo_tables import DataSpec
+from mmm_models.intake.column_cells import ColumnCells
+from mmm_models.intake.csv_table import MISSING_WORDS
+from mmm_models.intake.panel_report import Finding, Findings
+from mmm_models.intake.raw_table import RawTable
+from mmm_models.intake.silo_tables import DataSpec
 
 MAX_VALUE = 1e15  # beyond any budget or audience; larger values are mistyped and overflow sums of squares
 _GROUPED = re.compile(r"[+-]?\d{1,3}([,. '\u00a0\u2019]\d{3})+([.,]\d+)?")

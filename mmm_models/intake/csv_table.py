@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mmm_models.errors import SourceUnreadable
-from mmm_models.panel_report import MAX_EXAMPLES, Example, Finding
-from mmm_models.raw_table import RawTable
-from mmm_models.silo_spec import SiloSpec
+from mmm_models.intake.panel_report import MAX_EXAMPLES, Example, Finding
+from mmm_models.intake.raw_table import RawTable
+from mmm_models.intake.silo_spec import SiloSpec
 
 MISSING_WORDS = ("", "NA", "N/A", "n/a", "na", "NaN", "nan", "null", "NULL", "None", "#N/A", "-")
 _DELIMITERS = (",", ";", "\t", "|")

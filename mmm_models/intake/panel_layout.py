@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmm_models.panel_calendar import Calendar
-from mmm_models.panel_gaps import Gaps, find_gaps
-from mmm_models.panel_report import MAX_EXAMPLES, Example, Finding, counted
-from mmm_models.panel_rows import PanelRows
-from mmm_models.panel_weeks import closed_days, whole_weeks
-from mmm_models.silo_spec import SiloSpec
+from mmm_models.intake.panel_calendar import Calendar
+from mmm_models.intake.panel_gaps import Gaps, find_gaps
+from mmm_models.intake.panel_report import MAX_EXAMPLES, Example, Finding, counted
+from mmm_models.intake.panel_rows import PanelRows
+from mmm_models.intake.panel_weeks import closed_days, whole_weeks
+from mmm_models.intake.silo_spec import SiloSpec
 
 
 @dataclass(frozen=True, eq=False)

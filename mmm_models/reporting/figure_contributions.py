@@ -2,12 +2,18 @@
 
 import math
 
-from mmm_models.figure import Cell, Column, Figure, Table
-from mmm_models.number_format import amount, count, decimal, percent, signed_percent, signed_points
-from mmm_models.report_input import ReportInput, TruthRow
-from mmm_models.report_words import by_contribution, largest, media_totals, outcome_unit, outcome_word
+from mmm_models.reporting.figure import Cell, Column, Figure, Table
+from mmm_models.reporting.number_format import amount, count, decimal, percent, signed_percent, signed_points
+from mmm_models.reporting.report_input import ReportInput, TruthRow
+from mmm_models.reporting.report_words import (
+    by_contribution,
+    largest,
+    media_totals,
+    outcome_unit,
+    outcome_word,
+)
+from mmm_models.reporting.svg_canvas import BLUE, GREY, MUTED, RULE, Canvas, Scale
 from mmm_models.results import ChannelResult
-from mmm_models.svg_canvas import BLUE, GREY, MUTED, RULE, Canvas, Scale
 
 WIDTH, ROW, TOP, BAR = 340.0, 22.0, 18.0, 12.0
 NAME_WIDTH, PLOT_END = 90.0, 290.0

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mmm_models.column_cells import ColumnCells
-from mmm_models.nearest_name import nearest_name
-from mmm_models.panel_dates import NO_DAY, ParsedDays, parse_days
-from mmm_models.panel_numbers import to_numbers
-from mmm_models.panel_report import Finding, Findings
-from mmm_models.raw_table import RawTable
-from mmm_models.silo_spec import SiloSpec
+from mmm_models.intake.column_cells import ColumnCells
+from mmm_models.intake.nearest_name import nearest_name
+from mmm_models.intake.panel_dates import NO_DAY, ParsedDays, parse_days
+from mmm_models.intake.panel_numbers import to_numbers
+from mmm_models.intake.panel_report import Finding, Findings
+from mmm_models.intake.raw_table import RawTable
+from mmm_models.intake.silo_spec import SiloSpec
 
 NATIONAL_UNIT = "national"
 

@@ -2,12 +2,12 @@
 
 import math
 
-from mmm_models.figure import Column, Figure, Table
-from mmm_models.number_format import count, percent
-from mmm_models.report_input import ReportInput
-from mmm_models.report_words import outcome_word
+from mmm_models.reporting.figure import Column, Figure, Table
+from mmm_models.reporting.number_format import count, percent
+from mmm_models.reporting.report_input import ReportInput
+from mmm_models.reporting.report_words import outcome_word
+from mmm_models.reporting.svg_canvas import BLUE, GREY, INK, MUTED, ORANGE, Canvas, Scale
 from mmm_models.results import R2_EDGES, HoldoutFit
-from mmm_models.svg_canvas import BLUE, GREY, INK, MUTED, ORANGE, Canvas, Scale
 
 WIDTH, HEIGHT, TOP, FLOOR = 340.0, 116.0, 18.0, 86.0
 BAR_SHARE = 0.78

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmm_models.silo_tables import GapFill
+from mmm_models.intake.silo_tables import GapFill
 
 LONG_GAP_DAYS = 14
 

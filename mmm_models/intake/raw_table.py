@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mmm_models.panel_report import Finding
+from mmm_models.intake.panel_report import Finding
 
 FIRST_DATA_ROW = 2  # rows are counted as a spreadsheet does: the header is line 1
 

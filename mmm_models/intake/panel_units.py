@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mmm_models.nearest_name import nearest_name
+from mmm_models.intake.nearest_name import nearest_name
+from mmm_models.intake.panel_report import MAX_EXAMPLES, Example, Finding, Findings, counted
+from mmm_models.intake.panel_rows import PanelRows
+from mmm_models.intake.silo_spec import SiloSpec
+from mmm_models.intake.silo_tables import Cadence
 from mmm_models.panel import DAYS_PER_WEEK
-from mmm_models.panel_report import MAX_EXAMPLES, Example, Finding, Findings, counted
-from mmm_models.panel_rows import PanelRows
-from mmm_models.silo_spec import SiloSpec
-from mmm_models.silo_tables import Cadence
 
 
 def choose_units(rows: PanelRows, spec: SiloSpec) -> tuple[PanelRows, Findings]:

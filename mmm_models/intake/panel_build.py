@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mmm_models.intake.panel_calendar import Calendar
+from mmm_models.intake.panel_checks import channel_media, channel_spend
+from mmm_models.intake.panel_gaps import hold_nearest, interpolate
+from mmm_models.intake.panel_layout import Layout
+from mmm_models.intake.panel_rows import PanelRows
+from mmm_models.intake.panel_weeks import some_of_week, weekly_mean, weekly_sum
+from mmm_models.intake.silo_spec import SiloSpec
+from mmm_models.intake.silo_tables import GapFill
 from mmm_models.panel import DAYS_PER_WEEK, Channel, ChannelKind, Panel
-from mmm_models.panel_calendar import Calendar
-from mmm_models.panel_checks import channel_media, channel_spend
-from mmm_models.panel_gaps import hold_nearest, interpolate
-from mmm_models.panel_layout import Layout
-from mmm_models.panel_rows import PanelRows
-from mmm_models.panel_weeks import some_of_week, weekly_mean, weekly_sum
-from mmm_models.silo_spec import SiloSpec
-from mmm_models.silo_tables import GapFill
 
 
 @dataclass(frozen=True, eq=False)

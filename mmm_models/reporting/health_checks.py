@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mmm_models.figure_fit import median_bucket, r2_counts
-from mmm_models.figure_training import late_change, missing_silos, training_curve
-from mmm_models.number_format import decimal, percent
-from mmm_models.report_input import PrivacyBox, ReportInput, RoundPoint
-from mmm_models.report_words import join_words, largest, outcome_word
+from mmm_models.reporting.figure_fit import median_bucket, r2_counts
+from mmm_models.reporting.figure_training import late_change, missing_silos, training_curve
+from mmm_models.reporting.number_format import decimal, percent
+from mmm_models.reporting.report_input import PrivacyBox, ReportInput, RoundPoint
+from mmm_models.reporting.report_words import join_words, largest, outcome_word
 from mmm_models.results import ChannelResult, HoldoutFit
 
 HIGHEST_PLAUSIBLE_ROI = 20.0

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mmm_models.panel_report import MAX_EXAMPLES, Example, Finding, Findings, counted
-from mmm_models.panel_rows import PanelRows
-from mmm_models.silo_spec import SiloSpec
-from mmm_models.silo_tables import ChannelSpec
+from mmm_models.intake.panel_report import MAX_EXAMPLES, Example, Finding, Findings, counted
+from mmm_models.intake.panel_rows import PanelRows
+from mmm_models.intake.silo_spec import SiloSpec
+from mmm_models.intake.silo_tables import ChannelSpec
 
 MAX_SPEND_WITHOUT_EXPOSURE = 0.05  # share of a channel's weeks with spend; above it is a problem
 MAX_POPULATION_CHANGE = 0.2  # last over first and the like; above it is a problem

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmm_models.panel_report import MAX_EXAMPLES, Example, Finding
+from mmm_models.intake.panel_report import MAX_EXAMPLES, Example, Finding
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable
 from textwrap import wrap
 
-from mmm_models.figure import Column, Figure, Table
-from mmm_models.number_format import (
+from mmm_models.reporting.figure import Column, Figure, Table
+from mmm_models.reporting.number_format import (
     decimal,
     percent,
     points,
@@ -13,8 +13,8 @@ from mmm_models.number_format import (
     signed_percent,
     size_in_bytes,
 )
-from mmm_models.report_input import ArmRow, ReportInput
-from mmm_models.svg_canvas import BLUE, GREY, MUTED, RULE, TEXT_SIZE, Canvas, Scale
+from mmm_models.reporting.report_input import ArmRow, ReportInput
+from mmm_models.reporting.svg_canvas import BLUE, GREY, MUTED, RULE, TEXT_SIZE, Canvas, Scale
 
 WIDTH, ROW, TOP, BAR = 340.0, 31.0, 20.0, 12.0
 NAME_WIDTH, PANEL, GAP, NUMBER = 116.0, 104.0, 14.0, 38.0

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from mmm_models.errors import ModelError
-from mmm_models.report_input import ArmRow, PrivacyBox, ReportInput, RoundPoint, TruthRow
-from mmm_models.result_files import read_results
+from mmm_models.reporting.report_input import ArmRow, PrivacyBox, ReportInput, RoundPoint, TruthRow
+from mmm_models.reporting.result_files import read_results
 
 REPORT, ABOUT, PRIVACY, COMPARISON, METRICS = (
     "report.html",
@@ -43,12 +43,17 @@ def write_privacy(box: PrivacyBox, directory: Path) -> None:
 
 
 def write_comparison(truth: Sequence[TruthRow], arms: Sequence[ArmRow], directory: Path) -> None:
-    _write(directory / COMPARISON, {"truth": [asdict(row) for row in truth], "arms": [asdict(arm) for arm in arms]})
+    _write(
+        directory / COMPARISON,
+        {"truth": [asdict(row) for row in truth], "arms": [asdict(arm) for arm in arms]},
+    )
 
 
 def write_report(directory: Path) -> Path:
     """Render `report.html` from the files in `directory`. Raises ModelError when it holds no results."""
-    from mmm_models.report import render  # templates do not travel in a Flower bundle; what is written here does
+    from mmm_models.reporting.report import (
+        render,  # templates do not travel in a Flower bundle; what is written here does
+    )
 
     path = directory / REPORT
     path.write_text(render(read_report_input(directory)), encoding="utf-8")

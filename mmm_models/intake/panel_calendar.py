@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmm_models.column_cells import ColumnCells
+from mmm_models.intake.column_cells import ColumnCells
+from mmm_models.intake.panel_report import MAX_EXAMPLES, Example, Finding, counted
+from mmm_models.intake.panel_rows import PanelRows
+from mmm_models.intake.silo_spec import SiloSpec
+from mmm_models.intake.silo_tables import Cadence, Weekday
 from mmm_models.panel import DAYS_PER_WEEK
-from mmm_models.panel_report import MAX_EXAMPLES, Example, Finding, counted
-from mmm_models.panel_rows import PanelRows
-from mmm_models.silo_spec import SiloSpec
-from mmm_models.silo_tables import Cadence, Weekday
 
 MAX_WEEKS = 1600  # thirty years; a longer calendar is a mistyped year
 MAX_TWO_WEEK_STEPS = 0.2  # share of a unit's steps; above it the unit is no longer weekly with gaps

@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from mmm_models.errors import SpecInvalid
-from mmm_models.nearest_name import nearest_name
-from mmm_models.silo_spec import SiloSpec
-from mmm_models.silo_tables import (
+from mmm_models.intake.nearest_name import nearest_name
+from mmm_models.intake.silo_spec import SiloSpec
+from mmm_models.intake.silo_tables import (
     ChannelSpec,
     ColumnList,
     ColumnsSpec,

@@ -6,12 +6,12 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from mmm_models import figures
-from mmm_models.health_checks import health_checks
-from mmm_models.number_format import amount, count, decimal, percent
-from mmm_models.privacy_lines import privacy_headline, privacy_lines
-from mmm_models.report_input import ArmRow, PrivacyBox, ReportInput, RoundPoint, TruthRow
-from mmm_models.report_words import largest, media_totals, outcome_unit, outcome_word
+from mmm_models.reporting import figures
+from mmm_models.reporting.health_checks import health_checks
+from mmm_models.reporting.number_format import amount, count, decimal, percent
+from mmm_models.reporting.privacy_lines import privacy_headline, privacy_lines
+from mmm_models.reporting.report_input import ArmRow, PrivacyBox, ReportInput, RoundPoint, TruthRow
+from mmm_models.reporting.report_words import largest, media_totals, outcome_unit, outcome_word
 from mmm_models.results import Results
 
 __all__ = ["ArmRow", "PrivacyBox", "ReportInput", "RoundPoint", "TruthRow", "headline", "render"]

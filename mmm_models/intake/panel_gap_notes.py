@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mmm_models.intake.panel_calendar import date_text, weekday_name
+from mmm_models.intake.panel_layout import Layout
+from mmm_models.intake.panel_report import MAX_EXAMPLES, Example, Finding, counted
+from mmm_models.intake.panel_weeks import some_of_week
+from mmm_models.intake.silo_tables import GapFill
 from mmm_models.panel import DAYS_PER_WEEK
-from mmm_models.panel_calendar import date_text, weekday_name
-from mmm_models.panel_layout import Layout
-from mmm_models.panel_report import MAX_EXAMPLES, Example, Finding, counted
-from mmm_models.panel_weeks import some_of_week
-from mmm_models.silo_tables import GapFill
 
 _FILLED_WITH = {
     GapFill.ZERO_MEDIA: "media 0, outcome and controls on a straight line",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from mmm_models.silo_tables import (
+from mmm_models.intake.silo_tables import (
     CURRENCY,
     ChannelSpec,
     ColumnList,

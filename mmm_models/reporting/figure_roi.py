@@ -2,12 +2,12 @@
 
 import math
 
-from mmm_models.figure import Column, Figure, Table
-from mmm_models.number_format import decimal
-from mmm_models.report_input import ReportInput
-from mmm_models.report_words import by_contribution, roi_is_money
+from mmm_models.reporting.figure import Column, Figure, Table
+from mmm_models.reporting.number_format import decimal
+from mmm_models.reporting.report_input import ReportInput
+from mmm_models.reporting.report_words import by_contribution, roi_is_money
+from mmm_models.reporting.svg_canvas import BLUE, GREY, INK, MUTED, RULE, Canvas, Scale, nice_ticks
 from mmm_models.results import ChannelResult
-from mmm_models.svg_canvas import BLUE, GREY, INK, MUTED, RULE, Canvas, Scale, nice_ticks
 
 WIDTH, ROW, TOP, BOTTOM = 340.0, 22.0, 18.0, 17.0
 NAME_WIDTH, PLOT_END = 90.0, 262.0

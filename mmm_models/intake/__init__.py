@@ -1,0 +1,1 @@
+"""From a silo file to a panel: reading, checking, weeks and gaps, every problem reported at once."""
