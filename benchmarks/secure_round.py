@@ -1,129 +1,137 @@
-"""How long a secure round takes: every silo and the coordinator in this process, state stored in between.
+"""One secure sum as the coordinator asks for it, over Flower messages, against Flower's own SecAgg+.
 
-Run `python -m benchmarks.secure_round`. Training and transport are not in it; the key agreement, once a
-run, is timed apart.
+10 silos x 2,000 parameters through the in-process grid: the real coordinator's exchange, the real client app
+with its silo file, session and release gate, two messages per silo; only the training in the client is
+replaced by a fixed vector. Key agreement, once a run, is timed apart. Half of the rounds run before Flower's
+SecAgg+, half after it, so that a machine that gets busier does not favour either.
 """
 
-import statistics
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
-from numpy.typing import NDArray
+from flwr.app import UserConfig
 
-from privacy.identity import PinnedPeers, SiloIdentity
-from privacy.key_agreement import build_roster, join_roster, offer_key
-from privacy.mask_coordinator import MaskedRound, UnmaskedSum
-from privacy.mask_silo import answer_unmask, mask_update
-from privacy.mask_state import KeyOffer, SiloMaskState
-from privacy.quantization import FixedPoint
-from privacy.secure_aggregation import KeyRoster, MaskRequest
+from benchmarks.line import Bar, Line, Setting
+from benchmarks.secagg_plus import PeerCase, in_process_rounds, ray_rounds
+from benchmarks.stopwatch import median, seconds_of
+from clients.answer_sum import Answer
+from clients.app import app as client_app
+from clients.session import Session
+from clients.settings import SILO_KEY
+from clients.silo_home import SiloHome
+from privacy.wire import SumRequest, pack_vector
+from server.rounds import FRACTION_BITS, MAX_ABS
+from server.run_plan import plan_run
+from server.settings import RunSettings
+from server.silo_exchange import SiloExchange, SiloSum
+from simulations.federation import FIRST_NODE, enrol_together
+from simulations.in_process_grid import InProcessGrid, InProcessRun
+from simulations.scenario import load_scenario
+from simulations.world import make_world
+from simulations.world_files import write_world
 
-RUN = "benchmark"
+MILLISECONDS, TIMES_FASTER, EXACTNESS = Bar(15.0), Bar(30.0, at_least=True), Bar(1e-6)
 
 
 @dataclass(frozen=True)
-class RoundCase:
-    """One line of the table. `dropouts` answer no message, `late_dropouts` only the first."""
+class Size:
+    """How much to measure."""
 
-    silos: int
-    values: int
-    dropouts: int = 0
-    late_dropouts: int = 0
-    repetitions: int = 21
-
-
-@dataclass(frozen=True)
-class RoundTiming:
-    """Seconds; bytes that one silo sends in one round; largest relative deviation from the plain sum."""
-
-    case: RoundCase
-    key_agreement_seconds: float
-    round_seconds: tuple[float, ...]
-    sent_bytes: int
-    relative_error: float
-
-    @property
-    def median_seconds(self) -> float:
-        """The median over the repetitions."""
-        return statistics.median(self.round_seconds)
+    silos: int = 10
+    values: int = 2_000
+    repetitions: int = 40
+    peer_rounds: int = 8
 
 
-CASES = (
-    RoundCase(silos=5, values=2_000),
-    RoundCase(silos=10, values=2_000),
-    RoundCase(silos=10, values=2_000, dropouts=2, late_dropouts=1),
-    RoundCase(silos=50, values=2_000, dropouts=2, repetitions=5),
-    RoundCase(silos=10, values=1_000_000, repetitions=3),
-)
+def measure(setting: Setting) -> tuple[Line, ...]:
+    """Medians; the ratio to SecAgg+ on the same grid leaves Ray's share out."""
+    size = Size(silos=3, values=20, repetitions=4, peer_rounds=2) if setting.quick else Size()
+    peer = PeerCase(size.silos, size.values, size.peer_rounds)
+    federation = Federation(setting.scratch / "secure-round", size)
+    with federation.without_training():
+        agreed = seconds_of(federation.agree)
+        federation.rounds(3)  # imports, caches
+        ours = federation.rounds(size.repetitions // 2)
+        same_grid = in_process_rounds(peer)
+        on_ray = ray_rounds(peer)
+        ours += federation.rounds(size.repetitions // 2)
+    name = f"{size.silos} silos x {size.values:,} parameters"
+    ray_median = median(on_ray) if on_ray else float("nan")
+    return (
+        Line(f"secure round, {name}", 1e3 * median(ours), "ms", MILLISECONDS, ours),
+        Line("Flower's SecAgg+, its simulation", 1e3 * ray_median, "ms", values=on_ray),
+        Line("faster than Flower's SecAgg+, its simulation", ray_median / median(ours), "x", TIMES_FASTER),
+        Line("Flower's SecAgg+, our in-process grid", 1e3 * median(same_grid), "ms", values=same_grid),
+        Line("faster than Flower's SecAgg+, same grid", median(same_grid) / median(ours), "x"),
+        Line("masked sum against floating-point sum", federation.largest_error, "", EXACTNESS),
+        Line("bytes one silo sends per round", federation.bytes_sent / 1e3, "kB"),
+        Line("key agreement, once a run", 1e3 * agreed, "ms"),
+    )
 
 
 class Federation:
-    """All silos of a run, and what they store."""
+    """Silos of a tiny world on disk and the coordinator's exchange with them."""
 
-    def __init__(self, n_silos: int) -> None:
-        identities = [SiloIdentity.generate(f"silo-{k:02d}") for k in range(n_silos)]
-        peers = PinnedPeers({identity.silo: identity.public_key for identity in identities})
-        offers = [offer_key(identity, RUN).to_bytes() for identity in identities]
-        self.roster: KeyRoster = build_roster([KeyOffer.from_bytes(offer).advert for offer in offers])
-        self.stored = {
-            identity.silo: join_roster(KeyOffer.from_bytes(offer), self.roster, peers).to_bytes()
-            for identity, offer in zip(identities, offers, strict=True)
-        }
-        self.sent_bytes = 0
-
-    def round(self, number: int, vectors: NDArray[np.float64], case: RoundCase) -> UnmaskedSum:
-        """One whole round; the last silos of the roster drop out."""
-        scale = FixedPoint()
-        request = MaskRequest(RUN, number, bytes(32), self.roster.digest, case.values, scale.fraction_bits)
-        current = MaskedRound(self.roster, request)
-        for silo, vector in list(zip(self.roster.silos, vectors, strict=True))[: case.silos - case.dropouts]:
-            masked = mask_update(SiloMaskState.from_bytes(self.stored[silo]), request, scale.quantize(vector))
-            self.stored[silo] = masked.state.to_bytes()
-            self.sent_bytes = masked.message.masked.nbytes + sum(map(len, masked.message.boxes))
-            self.sent_bytes += len(masked.message.commitments)
-            current.accept_update(masked.message)
-        requests = current.unmask_requests()
-        share_bytes = 0
-        for unmask in requests[: len(requests) - case.late_dropouts]:
-            answer = answer_unmask(SiloMaskState.from_bytes(self.stored[unmask.silo]), unmask)
-            self.stored[unmask.silo] = answer.state.to_bytes()
-            share_bytes = len(answer.message.self_shares) + len(answer.message.pair_shares)
-            current.accept_reply(answer.message)
-        self.sent_bytes += share_bytes
-        return current.finish()
-
-
-def measure(case: RoundCase) -> RoundTiming:
-    """Time `case`; every repetition is checked against the plain sum of the silos that stayed."""
-    start = time.perf_counter()
-    federation = Federation(case.silos)
-    agreed = time.perf_counter() - start
-    vectors = np.random.default_rng(0).normal(1.0, 0.1, (case.silos, case.values))
-    expected = vectors[: case.silos - case.dropouts].sum(axis=0)
-    seconds, error = [], 0.0
-    for number in range(1, case.repetitions + 1):
-        start = time.perf_counter()
-        result = federation.round(number, vectors, case)
-        total = FixedPoint().dequantize(result.total)
-        seconds.append(time.perf_counter() - start)
-        error = max(error, float(np.abs(total / expected - 1).max()))
-    return RoundTiming(case, agreed, tuple(seconds), federation.sent_bytes, error)
-
-
-def main() -> None:
-    """Print the table."""
-    print("silos    values  dropouts  late  median ms   worst ms  key agreement ms  kB/silo  relative error")
-    for case in CASES:
-        timing = measure(case)
-        print(
-            f"{case.silos:5d} {case.values:9,d} {case.dropouts:9d} {case.late_dropouts:5d} "
-            f"{1e3 * timing.median_seconds:10.2f} {1e3 * max(timing.round_seconds):10.2f} "
-            f"{1e3 * timing.key_agreement_seconds:17.1f} {timing.sent_bytes / 1e3:8.1f} "
-            f"{timing.relative_error:15.1e}",
-            flush=True,
+    def __init__(self, directory: Path, size: Size) -> None:
+        scenario = load_scenario("demo").model_copy(
+            update={"silos": size.silos, "units_per_silo": 1, "weeks": 30, "holdout_weeks": 4}
         )
+        specs = write_world(make_world(scenario), directory).specs
+        enrol_together(specs)
+        nodes: dict[int, UserConfig] = {
+            FIRST_NODE + index: {SILO_KEY: str(path)} for index, path in enumerate(specs)
+        }
+        grid = InProcessGrid(client_app, InProcessRun(node_configs=nodes, run_config={}))
+        self._settings = RunSettings(expected_silos=size.silos)
+        self._exchange = SiloExchange(grid, self._settings)
+        self._numbers = count(1)
+        self._model = pack_vector(np.zeros(size.values))
+        vectors = np.random.default_rng(0).normal(1.0, 0.1, (size.silos, size.values))
+        self._vectors = {path.stem: vector for path, vector in zip(specs, vectors, strict=True)}
+        self._expected = vectors.sum(axis=0)
+        self._invitation = b""
+        self.largest_error = 0.0
+        self.bytes_sent = 0
 
+    def agree(self) -> None:
+        """Introductions, invitations, keys."""
+        plan = plan_run(self._settings, "benchmark", self._exchange.gather())
+        self._exchange.start(plan.invitation)
+        self._invitation = plan.invitation.digest
 
-if __name__ == "__main__":
-    main()
+    def rounds(self, repetitions: int) -> tuple[float, ...]:
+        """Seconds of each; every sum is checked against the one computed in floating point."""
+        return tuple(self._round() for _ in range(repetitions))
+
+    @contextmanager
+    def without_training(self) -> Iterator[None]:
+        """Clients answer with their fixed vector instead of training."""
+
+        def fixed(spec_path: Path, home: SiloHome, session: Session, request: SumRequest) -> Answer:
+            return Answer(session, self._vectors[home.silo])
+
+        with patch("clients.answer_sum.answer_sum", fixed):
+            yield
+
+    def _round(self) -> float:
+        request = SumRequest(
+            run_id="benchmark",
+            round=next(self._numbers),
+            purpose="round",
+            values=(self._model,),
+            length=self._expected.size,
+            fraction_bits=FRACTION_BITS,
+            max_abs=MAX_ABS,
+            invitation=self._invitation,
+        )
+        answers: list[SiloSum] = []
+        seconds = seconds_of(lambda: answers.append(self._exchange.sum(request)))
+        error = float(np.abs(answers[0].total / self._expected - 1.0).max())
+        self.largest_error = max(self.largest_error, error)
+        self.bytes_sent = answers[0].bytes_sent
+        return seconds

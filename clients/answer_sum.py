@@ -1,5 +1,6 @@
 """From a sum request to the silo's vector: data, noise and computation brought together."""
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,12 +9,13 @@ from numpy.typing import NDArray
 
 from clients.contributions import Task, contribute
 from clients.errors import OutOfOrder
+from clients.planned_sums import require_planned
 from clients.private_fit import save_unit_fits
 from clients.session import Session
 from clients.silo_data import read_silo_data
 from clients.silo_home import SiloHome
 from mmm_models.federated_spec import FederatedModel
-from privacy.secure_noise import SecureNoise
+from privacy.secure_noise import NoiseSource, SecureNoise
 from privacy.wire import SumRequest
 
 
@@ -26,16 +28,21 @@ class Answer:
 
 
 def answer_sum(spec_path: Path, home: SiloHome, session: Session, request: SumRequest) -> Answer:
-    """Compute this silo's part. In private runs a request is answered in one wording only (ReplayRefused)."""
+    """Compute this silo's part.
+
+    Private runs: only the sums that were charged (OutOfOrder), each in one wording about one panel only
+    (ReplayRefused): other words or other data under the same noise would subtract the noise.
+    """
     invitation = session.invitation
     model = FederatedModel.model_validate_json(invitation.model)
     privacy = invitation.privacy
-    noise = (
-        home.noise_for(request.run_id, request.round, request.model_digest)
-        if privacy.private
-        else SecureNoise()
-    )
+    noise: NoiseSource = SecureNoise()
+    if privacy.private:
+        require_planned(request, model, privacy)
     data = read_silo_data(spec_path, model)
+    if privacy.private:
+        answered = hashlib.sha256(request.model_digest + data.digest).digest()
+        noise = home.noise_for(request.run_id, request.round, answered)
     contribution = contribute(data, Task(request, model, privacy, noise, session.units))
     if contribution.vector.shape != (request.length,):
         raise OutOfOrder(

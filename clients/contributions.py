@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from clients.errors import OutOfOrder
 from clients.local_training import LocalRun, train_locally
+from clients.planned_sums import REPORT, ROUND, SCALES
 from clients.silo_data import SiloData
 from mmm_models.evaluation import holdout_errors
 from mmm_models.federated_spec import FederatedModel, RoundSum
@@ -25,7 +26,6 @@ from privacy.secure_noise import NoiseSource
 from privacy.wire import SumRequest
 
 Array = NDArray[np.float64]
-SCALES, ROUND, REPORT = "scales", "round", "report"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,17 +50,13 @@ class Contribution:
 
 def contribute(data: SiloData, task: Task) -> Contribution:
     """The silo's own part of the sum that was asked for."""
-    match task.request.purpose:
-        case "scales":
-            return _scales(data, task)
-        case "round":
-            return _round(data, task)
-        case "report":
-            return _report(data, task)
-    raise OutOfOrder(
-        f"the coordinator asks for an unknown sum, {task.request.purpose!r}",
-        hint="run the same version everywhere",
-    )
+    kinds = {SCALES: _scales, ROUND: _round, REPORT: _report}
+    if task.request.purpose not in kinds:
+        raise OutOfOrder(
+            f"the coordinator asks for an unknown sum, {task.request.purpose!r}",
+            hint="run the same version everywhere",
+        )
+    return kinds[task.request.purpose](data, task)
 
 
 def _scales(data: SiloData, task: Task) -> Contribution:
@@ -81,6 +77,11 @@ def _scales(data: SiloData, task: Task) -> Contribution:
 
 def _round(data: SiloData, task: Task) -> Contribution:
     """The weighted change of the shared response after local steps, and what goes with it."""
+    if task.units <= 0:
+        raise OutOfOrder(
+            "the coordinator asks for a round, but this silo has not taken part in the scales",
+            hint="resume the run, which starts with the scales again",
+        )
     parameters, scale_vector, settings = task.request.vectors()
     units_of_all, clip_norm = settings
     response, prepared = _prepared(data, task.model, parameters, scale_vector)

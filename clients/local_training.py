@@ -1,5 +1,6 @@
 """One silo's work in one round: a few steps from the shared response, private or not."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from mmm_models.federated_spec import LocalOptimizer, LocalTraining
 from mmm_models.network import MediaResponse
-from mmm_models.objective import UnitObjective, pack
+from mmm_models.objective import UnitObjective, gradient_balance, pack
 from mmm_models.response_prior import prior_weight
 from mmm_models.training import get_vector, prior_gradient, set_vector
 from mmm_models.unit_data import UnitData
@@ -79,12 +80,17 @@ class _Exact:
 
 
 class _Private:
-    """Clipped, noised gradient sums; nothing else about the data leaves this object."""
+    """Clipped, noised gradient sums; nothing else about the data leaves this object.
+
+    Gradients are balanced over channels (public factors) before they are clipped and put back afterwards.
+    """
 
     def __init__(self, response: MediaResponse, data: UnitData, run: LocalRun, clip_norm: float) -> None:
         from privacy.dp_sgd import DpStep, GradientRelease  # Opacus takes seconds to import: only when needed
 
-        self._objective = UnitObjective(response)
+        balance = gradient_balance(response)
+        self._objective = UnitObjective(response, {name: 1.0 / value for name, value in balance.items()})
+        self._balance = _as_vector(response, balance)
         self._inputs = pack(data)
         self._step = DpStep(self._objective, noise=run.noise)
         self._spec = GradientRelease(
@@ -96,7 +102,13 @@ class _Private:
     def sum(self) -> Array:
         released = self._step.release(self._inputs, self._objective.unit_loss, spec=self._spec)
         self.clip_count += released.centred_clip_count or 0.0
-        return released.gradient_sum
+        return released.gradient_sum * self._balance
+
+
+def _as_vector(response: MediaResponse, balance: Mapping[str, torch.Tensor]) -> Array:
+    """Factors `[parameter]` in the order of `get_vector`; one where nothing is balanced."""
+    factors = (balance.get(name, torch.ones_like(value)) for name, value in response.named_parameters())
+    return torch.cat([factor.reshape(-1) for factor in factors]).double().numpy()
 
 
 def _optimizer(training: LocalTraining, vector: torch.nn.Parameter) -> torch.optim.Optimizer:

@@ -55,5 +55,6 @@ def start(home: SiloHome, session: Session, message: KeyRosterMessage) -> Sessio
     if invitation.masking is SecureAggregation.MASKS:
         masking = join_roster(KeyOffer.from_bytes(masking), message.roster(), home.peers).to_bytes()
     if invitation.privacy.private:
+        home.agree_once(invitation.run_id, invitation.digest)
         home.ledger.charge(invitation.run_id, CHARGE_PURPOSE, invitation.privacy.events)
     return Session(invitation, masking=masking, started=True)

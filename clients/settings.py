@@ -22,7 +22,7 @@ class SiloSettings:
             return cls(Path(own))
         listed = [line for line in str(run_config.get(SILOS_KEY, "")).split("\n") if line]
         partition = node_config.get(PARTITION_KEY)
-        if isinstance(partition, int) and partition < len(listed):
+        if isinstance(partition, int) and 0 <= partition < len(listed):
             return cls(Path(listed[partition]))
         raise SiloNotConfigured(
             "this client serves no silo",

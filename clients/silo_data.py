@@ -1,7 +1,8 @@
 """The silo's panel, read once per process and fitted to the run's channels."""
 
-from dataclasses import dataclass
-from functools import lru_cache
+import hashlib
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,13 @@ class SiloData:
 
     panel: Panel
     level: NDArray[np.float64]  # [unit] mean training outcome
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 over the whole panel; it says whether a repeated sum is about the same data. Keep it local."""
+        values = (getattr(self.panel, field.name) for field in fields(self.panel))
+        parts = (v.tobytes() if isinstance(v, np.ndarray) else repr(v).encode() for v in values)
+        return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
 
     def prepared(self, scales: Scales, model: FederatedModel) -> UnitData:
         """Unit records under these scales."""

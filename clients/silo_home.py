@@ -1,6 +1,7 @@
 """The silo's own disk: its key, its pinned peers, its ledger, and what it has already answered."""
 
 import base64
+import fcntl
 import hashlib
 import hmac
 import json
@@ -17,6 +18,7 @@ from privacy.identity import PinnedPeers, SiloIdentity
 from privacy.secure_noise import KeyedNoise, NoiseSource
 
 NOISE_KEY_BYTES = 32
+TERMS = 0  # number of the invitation among what a run was answered; sums count from 1
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,20 @@ class SiloHome:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         return directory
 
+    def agree_once(self, run_id: str, digest: bytes) -> None:
+        """Hold this silo to one invitation per private run: a second one could ask for sums nobody charged.
+
+        Raises ReplayRefused.
+        """
+        self._answer_once(run_id, TERMS, digest)
+
     def noise_for(self, run_id: str, number: int, digest: bytes) -> NoiseSource:
         """Noise of one private sum: secret, and the same whenever the same sum is asked for again.
 
         A resumed run repeats its last request. Fresh noise each time would let a coordinator that keeps
         "resuming" average the noise away, so the noise is a function of this silo's secret key and the
         request, and a second request under the same number that differs in anything is refused.
-        Raises ReplayRefused.
+        `digest` covers everything the sum depends on, this silo's data included. Raises ReplayRefused.
         """
         self._answer_once(run_id, number, digest)
         label = f"{run_id}|{number}|".encode() + digest
@@ -102,22 +111,35 @@ class SiloHome:
     def _answer_once(self, run_id: str, number: int, digest: bytes) -> None:
         """Remember on disk, before answering, which request carried this number."""
         path = self.run_directory(run_id) / "answered.jsonl"
-        answered = _read_answered(path)
-        known = answered.get(number)
-        if known is None:
-            with path.open("a", encoding="utf-8") as file:
+        with path.open("a+", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # two requests at once: the second reads what the first wrote
+            path.chmod(0o600)
+            file.seek(0)
+            known = _answered(file.read(), self.silo).get(number)
+            if known is None:
                 file.write(json.dumps({"number": number, "digest": digest.hex()}) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-        elif known != digest.hex():
+                return
+        if known != digest.hex():
+            what = (
+                "agreed to this run on other terms"
+                if number == TERMS
+                else f"answered sum {number} of this run"
+            )
             raise ReplayRefused(
-                f"{self.silo} has answered sum {number} of this run with another model; nothing was sent",
-                hint="resume from the newest checkpoint, or start a new run",
+                f"{self.silo} has already {what}, with another model or other data; nothing was sent",
+                hint="resume with the same settings and unchanged data, or start a new run",
             )
 
 
-def _read_answered(path: Path) -> dict[int, str]:
-    if not path.exists():
-        return {}
-    entries = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-    return {entry["number"]: entry["digest"] for entry in entries}
+def _answered(content: str, silo: str) -> dict[int, str]:
+    """Digest by number; raises ReplayRefused when the file is damaged, since it cannot tell a replay then."""
+    try:
+        entries = [json.loads(line) for line in content.splitlines()]
+        return {int(entry["number"]): str(entry["digest"]) for entry in entries}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReplayRefused(
+            f"{silo}'s record of what it answered in this run is damaged; nothing was sent",
+            hint="start a new run",
+        ) from error

@@ -7,39 +7,49 @@ from typing import Annotated
 
 import typer
 
+from mixroom.cli_help import Command, Group, example
+from mixroom.errors import DataRefused
 from mixroom.output import AsJson, print_json, say
+from mixroom.silo_paths import silo_files
 
 app = typer.Typer(
-    no_args_is_help=True, help="A data owner's own commands: check data, show and pin keys, read the budget."
+    cls=Group,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    suggest_commands=False,
+    help="A data owner's own commands: check data, show and pin keys, read the budget.",
+    short_help="A data owner's own commands: check, key, pin, budget.",
+    epilog=example("mixroom silo check north.toml"),
 )
 SiloFile = Annotated[Path, typer.Argument(help="The silo's TOML file.")]
 
 
-@app.command()
+@app.command(cls=Command, epilog=example("mixroom silo check north.toml"))
 def check(file: SiloFile, as_json: AsJson = False) -> None:
     """Report every problem of a silo's data in one pass.
 
-    Example: mixroom silo check north.toml
+    Exit code 1 when there is one. The report shows rows and values: keep it where the data are.
     """
-    from mmm_models.intake.panel_report import render_text
+    from mmm_models.intake.panel_report import counted, render_text
     from mmm_models.panel_io import check_silo
 
-    report = check_silo(file)
+    (path,) = silo_files([file])
+    report = check_silo(path)
     typer.echo(report.to_json() if as_json else render_text(report))
     if not report.ok:
-        raise typer.Exit(1)
+        raise DataRefused(
+            f"{path} has {counted(len(report.problems), 'problem')}",
+            hint="each is listed with what to do about it; docs/data-format.md explains them",
+        )
 
 
-@app.command()
+@app.command(cls=Command, epilog=example("mixroom silo key north.toml"))
 def key(file: SiloFile, as_json: AsJson = False) -> None:
-    """Show the silo's public key, for other silos' owners to pin.
-
-    Example: mixroom silo key north.toml
-    """
+    """Show the silo's public key, for other silos' owners to pin."""
     from clients.silo_home import SiloHome
     from mmm_models.intake.silo_file import read_silo_spec
 
-    identity = SiloHome.of(read_silo_spec(file)).identity
+    identity = SiloHome.of(read_silo_spec(*silo_files([file]))).identity
     public_key = base64.b64encode(identity.public_key).decode()
     if as_json:
         print_json({"silo": identity.silo, "public_key": public_key, "fingerprint": identity.fingerprint})
@@ -48,34 +58,28 @@ def key(file: SiloFile, as_json: AsJson = False) -> None:
         say(f"fingerprint {identity.fingerprint}: compare it over another channel")
 
 
-@app.command()
+@app.command(cls=Command, epilog=example("mixroom silo pin north.toml south 'q2n…='"))
 def pin(
     file: SiloFile,
     peer: Annotated[str, typer.Argument(help="The other silo's name.")],
     public_key: Annotated[str, typer.Argument(help="Its public key, as `mixroom silo key` shows it.")],
 ) -> None:
-    """Trust another silo's key in secure sums.
-
-    Example: mixroom silo pin north.toml south 'q2n…='
-    """
+    """Trust another silo's key in secure sums."""
     from clients.silo_home import SiloHome
     from mmm_models.intake.silo_file import read_silo_spec
 
-    home = SiloHome.of(read_silo_spec(file))
+    home = SiloHome.of(read_silo_spec(*silo_files([file])))
     home.pin(peer, public_key)
     say(f"{home.silo} now trusts the key of {peer}")
 
 
-@app.command()
+@app.command(cls=Command, epilog=example("mixroom silo budget north.toml --json"))
 def budget(file: SiloFile, as_json: AsJson = False) -> None:
-    """Show what was spent of the silo's lifetime privacy budget, and what is left.
-
-    Example: mixroom silo budget north.toml
-    """
+    """Show what was spent of the silo's lifetime privacy budget, and what is left."""
     from clients.silo_home import SiloHome
     from mmm_models.intake.silo_file import read_silo_spec
 
-    home = SiloHome.of(read_silo_spec(file))
+    home = SiloHome.of(read_silo_spec(*silo_files([file])))
     summary = home.ledger.summary()
     if as_json:
         print_json(
@@ -89,9 +93,8 @@ def budget(file: SiloFile, as_json: AsJson = False) -> None:
             }
         )
         return
-    typer.echo(
-        f"{home.silo}: epsilon {summary.spent:.3g} of {summary.limit.epsilon:g} spent in {len(summary.charges)} runs"
-    )
+    runs = f"{len(summary.charges)} run{'' if len(summary.charges) == 1 else 's'}"
+    typer.echo(f"{home.silo}: epsilon {summary.spent:.3g} of {summary.limit.epsilon:g} spent in {runs}")
     typer.echo(
         f"one more run may use up to epsilon {summary.left:.3g} (delta {summary.limit.delta:g}, unit-level)"
     )

@@ -1,124 +1,221 @@
 """`mixroom fit`, `train` and `report`: models from silo files."""
 
 import json
+import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+import click
 import typer
 
-from mixroom.errors import UsageError
+from mixroom.cli_help import Command, example
+from mixroom.errors import Interrupted, UsageError
 from mixroom.output import AsJson, print_json, say, table
+from mixroom.run_start import forget_unstarted
+from mixroom.silo_paths import refuse_bad_data, require_directory, silo_files
 
 Specs = Annotated[list[Path], typer.Argument(help="Silo files (TOML), one per silo.")]
 Out = Annotated[Path, typer.Option(help="Run directory to write.")]
-Holdout = Annotated[int, typer.Option(help="Last weeks kept for testing; at most a quarter of a panel.")]
+Holdout = Annotated[
+    int, typer.Option(help="Last weeks kept for testing, a quarter at most.", min=0, metavar="N")
+]
+Synergy = Annotated[bool, typer.Option("--synergy", help="Let channels reinforce each other.")]
+Waves = Annotated[int, typer.Option(help="Slow waves of each effect over time.", min=0, max=6, metavar="N")]
+More = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Any other setting of docs/settings.md.")
+]
+
+FEWEST_MASKED = 3
 
 
 def add_commands(app: typer.Typer) -> None:
     """Mount the commands on the root."""
-    app.command()(fit)
-    app.command()(train)
-    app.command()(report)
+    app.command(cls=Command, epilog=example("mixroom fit north.toml south.toml --out runs/pooled"))(fit)
+    private = "mixroom train silos/*.toml --out runs/first --privacy local --epsilon 8 --delta 1e-4"
+    app.command(cls=Command, epilog=example(private))(train)
+    app.command(cls=Command, epilog=example("mixroom report runs/first"))(report)
 
 
 def fit(
     specs: Specs,
     out: Out,
     holdout_weeks: Holdout = 24,
-    steps: Annotated[int, typer.Option(help="Training steps.")] = 300,
-    synergy: Annotated[bool, typer.Option(help="Let channels reinforce each other.")] = False,
-    effect_waves: Annotated[
-        int, typer.Option(help="Slow waves of each effect over time; 0 for constant effects.")
-    ] = 0,
+    steps: Annotated[int, typer.Option(help="Training steps.", min=1)] = 300,
+    synergy: Synergy = False,
+    effect_waves: Waves = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Fit one model on pooled data, no federation.
-
-    Example: mixroom fit north.toml south.toml --out runs/pooled
-    """
+    """Fit one model on pooled data, no federation."""
+    from mmm_models.errors import ModelError
     from mmm_models.spec import ModelSpec, TrainingSpec
     from simulations.pooled_run import PooledSettings, fit_pooled
 
-    settings = PooledSettings(
-        tuple(specs),
-        out,
-        holdout_weeks,
-        ModelSpec(synergy=synergy, effect_waves=effect_waves),
-        TrainingSpec(steps=steps),
-    )
-    _finish(fit_pooled(settings, say=say), as_json)
+    files = silo_files(specs)
+    require_directory(out)
+    model = ModelSpec(synergy=synergy, effect_waves=effect_waves)
+    settings = PooledSettings(files, out, holdout_weeks, model, TrainingSpec(steps=steps))
+    try:
+        directory = fit_pooled(settings, say=say)
+    except ModelError as error:
+        refuse_bad_data(files, error, again="run the same command again")
+        raise
+    _finish(directory, as_json)
 
 
 def train(
     specs: Specs,
     out: Out,
-    privacy: Annotated[str, typer.Option(help="none, or local: noise is added in each silo.")] = "none",
-    epsilon: Annotated[float, typer.Option(help="Privacy loss per unit over the whole run.")] = 0.0,
-    delta: Annotated[float, typer.Option(help="Chance that epsilon does not hold.")] = 0.0,
-    secure_aggregation: Annotated[str, typer.Option(help="masks, or none.")] = "masks",
-    strategy: Annotated[str, typer.Option(help="fedadam, fedavg or fedprox.")] = "fedadam",
-    rounds: Annotated[int, typer.Option(help="Training rounds.")] = 150,
+    privacy: Annotated[Literal["none", "local"], typer.Option(help="local: noise in each silo.")] = "none",
+    epsilon: Annotated[
+        float, typer.Option(help="Privacy loss per unit, whole run.", show_default=False)
+    ] = 0.0,
+    delta: Annotated[
+        float, typer.Option(help="Chance that epsilon does not hold.", show_default=False)
+    ] = 0.0,
+    secure_aggregation: Annotated[
+        Literal["masks", "none"], typer.Option(help="masks: only sums are seen.")
+    ] = "masks",
+    strategy: Annotated[
+        Literal["fedadam", "fedavg", "fedprox"], typer.Option(help="How silos' changes are combined.")
+    ] = "fedadam",
+    rounds: Annotated[int, typer.Option(help="Rounds; 0: 150, or 80 with noise.", min=0, metavar="N")] = 0,
     local_steps: Annotated[
-        int, typer.Option(help="Steps in each silo per round; 0 for the strategy's default.")
+        int, typer.Option(help="Steps in each silo per round; 0: the strategy's own.", min=0, metavar="N")
     ] = 0,
     holdout_weeks: Holdout = 24,
-    on_failure: Annotated[str, typer.Option(help="exclude or abort when a silo fails a round.")] = "exclude",
-    synergy: Annotated[bool, typer.Option(help="Let channels reinforce each other.")] = False,
-    effect_waves: Annotated[int, typer.Option(help="Slow waves of each effect over time.")] = 0,
+    on_failure: Annotated[
+        Literal["exclude", "abort"], typer.Option(help="When a silo fails a round.")
+    ] = "exclude",
+    synergy: Synergy = False,
+    effect_waves: Waves = 0,
     seed: Annotated[int, typer.Option(help="Recorded with the run.")] = 1,
+    more: More = [],  # noqa: B006 (typer wants a list, nobody changes it)
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train one model across silos; only sums leave a silo.
-
-    Example: mixroom train silos/*.toml --out runs/first --privacy local --epsilon 8 --delta 1e-4
-    """
-    from server.settings import parse_settings
-    from simulations.federation import train_in_process
-
-    if privacy == "none" and (epsilon or delta):
-        raise UsageError("--epsilon and --delta need noise", hint="add --privacy local")
-    settings = parse_settings(
-        {
-            "out": str(out),
-            "privacy": privacy,
-            "epsilon": epsilon,
-            "delta": delta,
-            "secure-aggregation": secure_aggregation,
-            "strategy": strategy,
-            "rounds": rounds,
-            "local-steps": local_steps,
-            "holdout-weeks": holdout_weeks,
-            "on-failure": on_failure,
-            "synergy": synergy,
-            "effect-waves": effect_waves,
-            "seed": seed,
-            "resume": resume,
-        }
-    )
-    _finish(train_in_process(specs, settings), as_json)
+    """Train one model across silos; only sums leave a silo."""
+    flags: dict[str, Any] = {
+        "out": str(out),
+        "privacy": privacy,
+        "epsilon": epsilon,
+        "delta": delta,
+        "secure-aggregation": secure_aggregation,
+        "strategy": strategy,
+        "rounds": rounds,
+        "local-steps": local_steps,
+        "holdout-weeks": holdout_weeks,
+        "on-failure": on_failure,
+        "synergy": synergy,
+        "effect-waves": effect_waves,
+        "seed": seed,
+        "resume": resume,
+    }
+    _require_whole_privacy(privacy, epsilon, delta)
+    files = silo_files(specs)
+    _require_enough_for_masks(files, secure_aggregation)
+    _finish(_train(files, out, {**flags, **_more_settings(more, flags)}), as_json)
 
 
 def report(
     run: Annotated[Path, typer.Argument(help="A run directory.")],
     as_json: AsJson = False,
 ) -> None:
-    """Write a run's report.html again from the files in its directory.
-
-    Example: mixroom report runs/first
-    """
+    """Write a run's report.html again from the files in its directory."""
     from mmm_models.reporting.report_files import write_report
 
     path = write_report(run)
     if as_json:
-        print_json({"report": str(path), **_stored_results(run)})
+        print_json({"report": str(path), **_stored(run)})
     else:
         typer.echo(str(path))
 
 
+def _train(files: tuple[Path, ...], out: Path, settings: dict[str, Any]) -> Path:
+    """Train, with what goes wrong said in terms of files and of this command."""
+    from server.errors import ServerError
+    from server.settings import parse_settings
+    from simulations.federation import train_in_process
+
+    require_directory(out)
+    parsed = parse_settings(settings)
+    try:
+        directory = train_in_process(files, parsed)
+    except KeyboardInterrupt as error:
+        raise Interrupted("interrupted; finished rounds are kept", hint=_how_to_go_on(out)) from error
+    except ServerError as error:
+        forget_unstarted(out, files)
+        refuse_bad_data(files, error, again="run the same command with --resume")
+        raise
+    _tell_failures(directory)
+    return directory
+
+
+def _require_whole_privacy(privacy: str, epsilon: float, delta: float) -> None:
+    missing = [
+        flag
+        for flag, value in (("--epsilon", epsilon), ("--delta", delta))
+        if privacy == "local" and not value
+    ]
+    if missing:
+        raise UsageError(
+            f"--privacy local needs {' and '.join(missing)}",
+            hint="for example --epsilon 8 --delta 1e-4; delta well below one over the number of units",
+        )
+    given = [flag for flag, value in (("--epsilon", epsilon), ("--delta", delta)) if value]
+    if privacy == "none" and given:
+        verb = "needs" if len(given) == 1 else "need"
+        raise UsageError(f"{' and '.join(given)} {verb} noise", hint="add --privacy local")
+
+
+def _require_enough_for_masks(files: tuple[Path, ...], secure_aggregation: str) -> None:
+    """With two silos each could subtract itself from the sum."""
+    if secure_aggregation == "masks" and len(files) < FEWEST_MASKED:
+        named = f"{len(files)} was" if len(files) == 1 else f"{len(files)} were"
+        raise UsageError(
+            f"--secure-aggregation masks needs at least {FEWEST_MASKED} silos, {named} named",
+            hint="name more silo files, or let the coordinator see every silo's sums: --secure-aggregation none",
+        )
+
+
+def _more_settings(more: list[str], flags: dict[str, Any]) -> dict[str, str]:
+    """`--set key=value` as settings; a key that has a flag of its own, or that nobody knows, names the right one."""
+    from mmm_models.intake.nearest_name import nearest_name
+    from server.settings import RunSettings
+
+    found, known = {}, RunSettings().to_run_config()
+    for item in more:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--set {item} is not KEY=VALUE", hint="for example --set clip-norm=2")
+        if key in flags:
+            raise UsageError(f"--set {key} has a flag of its own", hint=f"use --{key}")
+        if key not in known:
+            nearest = nearest_name(key, known)
+            hint = f"did you mean {nearest}?" if nearest else "docs/settings.md lists them"
+            raise UsageError(f"there is no setting {key}", hint=hint)
+        found[key] = value
+    return found
+
+
+def _how_to_go_on(out: Path) -> str:
+    """The command that continues an interrupted run, ready to be copied."""
+    given = click.get_current_context().find_root().obj or ("train",)
+    again = shlex.join(["mixroom", *(word for word in given if word != "--resume")])
+    return f"{again} --resume" if (out / "run.json").exists() else f"nothing had started; {again}"
+
+
+def _tell_failures(directory: Path) -> None:
+    """Silos that were left out of sums, in their own words; a run with failures must not look like one without."""
+    events = (json.loads(line) for line in (directory / "events.jsonl").read_text("utf-8").splitlines())
+    failures = [(e["silo"], e["reason"]) for e in events if e["event"] == "silo_failed"]
+    for silo, reason in sorted(set(failures)):
+        say(f"{silo} was left out of {failures.count((silo, reason))} sums: {' '.join(reason.split())}")
+
+
 def _finish(directory: Path, as_json: bool) -> None:
     """Print what the run found; the same numbers as in its files."""
-    results = _stored_results(directory)
+    results = _stored(directory)
+    holdout = results["holdout"]
     if as_json:
         print_json({"run": str(directory), **results})
         return
@@ -134,14 +231,15 @@ def _finish(directory: Path, as_json: bool) -> None:
         for row in results["channels"]
     ]
     typer.echo(table(header, rows))
-    holdout = results["holdout"]
-    say(
-        f"hold-out: nRMSE {holdout['nrmse']:.4f}, MAPE {holdout['mape']:.1%} over {holdout['units']:.0f} units"
-    )
+    if holdout["weeks"]:
+        fit_line = (
+            f"nRMSE {holdout['nrmse']:.4f}, MAPE {holdout['mape']:.1%} over {holdout['units']:.0f} units"
+        )
+        say(f"hold-out ({holdout['weeks']} weeks): {fit_line}")
     say(f"the report: {directory / 'report.html'}")
 
 
-def _stored_results(directory: Path) -> dict[str, Any]:
+def _stored(directory: Path) -> dict[str, Any]:
     return dict(json.loads((directory / "results.json").read_text(encoding="utf-8")))
 
 

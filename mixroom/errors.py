@@ -1,5 +1,6 @@
 """Errors of all packages in the words of the command line."""
 
+import os
 from dataclasses import dataclass
 
 from clients.errors import SiloError
@@ -8,27 +9,66 @@ from privacy.errors import PrivacyError
 from server.errors import ServerError
 from simulations.errors import SimulationError
 
+FAILED, USAGE, INTERRUPTED, READER_GONE = 1, 2, 130, 141
+TRACEBACK_VARIABLE = "MIXROOM_TRACEBACK"
 
-class UsageError(Exception):
-    """Flags that do not go together."""
+
+class CommandError(Exception):
+    """Root of what the command line itself refuses; `hint` says what to do next."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
 
 
+class UsageError(CommandError):
+    """Arguments that do not go together, or name nothing; nothing was started."""
+
+
+class DataRefused(CommandError):
+    """Silo files with problems, which were printed before."""
+
+
+class Interrupted(CommandError):
+    """Ctrl-C."""
+
+
 @dataclass(frozen=True)
 class Explanation:
-    """What went wrong and what to do next."""
+    """What went wrong, what to do next, and the exit code."""
 
     message: str
     hint: str
+    code: int = FAILED
+
+    @property
+    def lines(self) -> str:
+        """Two lines, whatever the texts hold."""
+        return f"error: {_one_line(self.message)}\nhint: {_one_line(self.hint) or 'see `mixroom --help`'}"
 
 
-def explain(error: Exception) -> Explanation | None:
-    """The two lines of a known error; None for a bug."""
-    if isinstance(error, SiloError | ModelError | PrivacyError | ServerError | SimulationError | UsageError):
+def explain(error: Exception) -> Explanation:
+    """Any error in two lines; one that nobody foresaw says how to see where it comes from."""
+    if isinstance(error, CommandError):
+        code = {UsageError: USAGE, Interrupted: INTERRUPTED}.get(type(error), FAILED)
+        return Explanation(str(error), error.hint, code)
+    if isinstance(error, SiloError | ModelError | PrivacyError | ServerError | SimulationError):
         return Explanation(str(error), error.hint)
     if isinstance(error, OSError):
-        return Explanation(str(error), "check the path and its permissions")
-    return None
+        place = f"{error.filename}: " if error.filename else ""
+        return Explanation(
+            f"{place}{error.strerror or error}", "check the path, its permissions and the free space"
+        )
+    return Explanation(
+        f"unforeseen {type(error).__name__}: {error}",
+        f"this is a mistake in mixroom; set {TRACEBACK_VARIABLE}=1 to see where, and report it",
+    )
+
+
+def wants_traceback() -> bool:
+    """Whether the person asked to see where an error comes from."""
+    return bool(os.environ.get(TRACEBACK_VARIABLE))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -49,10 +49,6 @@ def holdout_errors(response: MediaResponse, data: UnitData) -> UnitErrors:
 
 def _baseline(data: UnitData, residual: Tensor) -> Tensor:
     """Posterior mean of each unit's baseline given its training residuals (ridge with the prior's scale)."""
-    features = data.features.double()
-    masked = features * data.train[..., None]
-    ridge = data.noise[:, None, None] ** 2 * torch.eye(features.shape[-1])
-    gram = torch.einsum("utf,utg->ufg", masked, features) + ridge
-    projected = torch.einsum("utf,ut->uf", masked, residual.double())
-    coefficients = torch.linalg.solve(gram, projected[..., None])[..., 0]
-    return torch.einsum("utf,uf->ut", features, coefficients).float()
+    explained = torch.einsum("utf,ut->uf", data.whitener, residual)
+    coefficients = torch.einsum("ufg,ug->uf", data.posterior_factor, explained)
+    return torch.einsum("utf,uf->ut", data.features, coefficients)

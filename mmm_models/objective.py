@@ -18,14 +18,18 @@ class UnitObjective(nn.Module):
     own row.
     """
 
-    def __init__(self, response: MediaResponse) -> None:
+    def __init__(self, response: MediaResponse, gradient_scale: Mapping[str, Tensor] | None = None) -> None:
         super().__init__()
         self.response = response
         self._channels = len(response.spend_per_revenue)
+        self._gradient_scale = gradient_scale or {}
 
     def forward_per_unit(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         """Effect of media `[unit, week]`; `parameters` may carry a leading unit dimension."""
         own = {name.removeprefix("response."): value for name, value in parameters.items()}
+        for name, scale in self._gradient_scale.items():
+            fixed = own[name].detach()
+            own[name] = fixed + scale * (own[name] - fixed)  # the same value with a scaled gradient
         return self.response.effects(own, inputs[..., 2 : 2 + self._channels]).sum(dim=-1)
 
     def losses(self, inputs: Tensor) -> Float[Tensor, " unit"]:
@@ -35,6 +39,22 @@ class UnitObjective(nn.Module):
     def unit_loss(self, effect: Tensor, inputs: Tensor) -> Float[Tensor, " unit"]:
         """Loss of each unit given its media effect."""
         return unit_loss(effect, inputs, self._channels)
+
+
+def gradient_balance(response: MediaResponse) -> dict[str, Tensor]:
+    """What to divide each parameter's gradient by so that all channels count alike when it is clipped.
+
+    A channel's gradient grows with its effect. Without balance the strongest channel sets the length of every
+    unit's gradient, and noise scaled to that length drowns the weak ones. Depends on the shared parameters
+    only, which are public within a run; within [0.1, 10].
+    """
+    effect = response.parameters_by_name["log_effect"].detach().exp()
+    relative = (effect / effect.mean()).clamp(0.1, 10.0)
+    return {
+        name: relative.reshape(-1, *[1] * (value.ndim - 1)).expand_as(value).clone()
+        for name, value in response.named_parameters()
+        if value.shape[0] == effect.shape[0] and name != "synergy"
+    }
 
 
 def pack(data: UnitData) -> Float[Tensor, "unit week column"]:

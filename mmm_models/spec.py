@@ -17,7 +17,7 @@ class BaselineSpec(_Spec):
     """Prior of each unit's own baseline: standard deviations, in multiples of its mean outcome."""
 
     intercept_sd: Positive = 10.0
-    trend_sd_per_year: Positive = 0.2
+    trend_sd_per_year: Positive = 0.1
     season_pairs: Annotated[int, Field(ge=0, le=12)] = 6
     season_sd: Positive = 0.15
     control_sd: Positive = 0.1

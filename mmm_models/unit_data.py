@@ -25,7 +25,7 @@ class UnitData:
     `outcome` is in multiples of the unit's `level` (its mean training outcome); `train` and `test` are 0/1.
     `whitener` [unit, week, feature] integrates the local baseline out: for a residual r over training weeks,
     r' S^-1 r = (|r|^2 - |whitener' r|^2) / noise^2 with S = noise^2 I + features features', the baseline's
-    prior covariance plus noise (Woodbury).
+    prior covariance plus noise (Woodbury). The baseline's coefficients given r are posterior_factor whitener' r.
     """
 
     media: Float[Tensor, "unit week channel"]
@@ -36,6 +36,7 @@ class UnitData:
     noise: Float[Tensor, " unit"]
     features: Float[Tensor, "unit week feature"]
     whitener: Float[Tensor, "unit week feature"]
+    posterior_factor: Float[Tensor, "unit feature feature"]
     feature_names: tuple[str, ...]
 
     @property
@@ -51,7 +52,7 @@ def prepare(panel: Panel, scales: Scales, spec: ModelSpec, *, holdout_weeks: int
     outcome = panel.outcome * known[:, None] / np.where(known, level, 1.0)[:, None]
     basis = baseline_basis(panel.weeks, panel.controls, panel.control_names, train, spec.baseline)
     noise = _noise_scale(outcome, basis.features, train)
-    whitener = _whitener(basis, train, noise)
+    whitener, posterior_factor = _whitener(basis, train, noise)
     media = (
         panel.media * known[:, None, None] / unit_size(panel, scales.per, level)[:, None, None] / scales.media
     )
@@ -64,6 +65,7 @@ def prepare(panel: Panel, scales: Scales, spec: ModelSpec, *, holdout_weeks: int
         noise=_tensor(noise),
         features=_tensor(basis.features),
         whitener=_tensor(whitener),
+        posterior_factor=_tensor(posterior_factor),
         feature_names=basis.names,
     )
 
@@ -103,8 +105,9 @@ def _noise_scale(outcome: Array, features: Array, train: NDArray[np.bool_]) -> A
     )
 
 
-def _whitener(basis: BaselineBasis, train: NDArray[np.bool_], noise: Array) -> Array:
+def _whitener(basis: BaselineBasis, train: NDArray[np.bool_], noise: Array) -> tuple[Array, Array]:
+    """`UnitData.whitener` and `UnitData.posterior_factor`, in float64 because gram matrices lose digits."""
     masked = basis.features * train[..., None]
     gram = np.einsum("utf,utg->ufg", masked, masked) + noise[:, None, None] ** 2 * np.eye(masked.shape[-1])
     factor = np.linalg.cholesky(np.linalg.inv(gram))
-    return np.asarray(np.einsum("utf,ufg->utg", masked, factor))
+    return np.asarray(np.einsum("utf,ufg->utg", masked, factor)), factor

@@ -47,7 +47,7 @@ def next_state(state: ModelState, change: Array, settings: RunSettings, *, clip_
         if settings.strategy is Strategy.FEDADAM
         else _add(state, change, settings)
     )
-    if moved.round > settings.rounds - max(1, round(settings.average_last_share * settings.rounds)):
+    if moved.round > settings.planned_rounds - max(1, round(settings.averaged_share * settings.planned_rounds)):
         moved = replace(moved, iterate_sum=moved.iterate_sum + moved.parameters, averaged=moved.averaged + 1)
     return replace(moved, clip_norm=clip_norm)
 
@@ -56,7 +56,7 @@ def learning_rate(settings: RunSettings, round_index: int) -> float:
     """Cosine decay over the run for FedAdam; constant otherwise. `round_index` from 0."""
     if settings.strategy is not Strategy.FEDADAM:
         return settings.step_size
-    cosine = 0.5 * (1.0 + math.cos(math.pi * round_index / settings.rounds))
+    cosine = 0.5 * (1.0 + math.cos(math.pi * round_index / settings.planned_rounds))
     return settings.step_size * (FINAL_LEARNING_RATE_SHARE + (1.0 - FINAL_LEARNING_RATE_SHARE) * cosine)
 
 

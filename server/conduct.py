@@ -21,22 +21,26 @@ def conduct_run(exchange: SiloExchange, settings: RunSettings) -> None:
 
 
 def _narrate(settings: RunSettings) -> "_Narrator":
-    return _Narrator(settings.rounds, settings.epsilon)
+    return _Narrator(settings, every_round=sys.stderr.isatty())
 
 
 class _Narrator:
-    """One line per round on stderr."""
+    """A line per round on stderr where somebody watches, else for the first, the last and every tenth part."""
 
-    def __init__(self, rounds: int, epsilon: float) -> None:
-        self._rounds = rounds
-        self._epsilon = epsilon
+    def __init__(self, settings: RunSettings, *, every_round: bool) -> None:
+        self._settings = settings
+        self._tenth = 1 if every_round else max(1, settings.planned_rounds // 10)
 
     def __call__(self, metrics: RoundMetrics) -> None:
-        fit = (
-            ""
-            if metrics.loss != metrics.loss
-            else f" loss {metrics.loss:.4f} hold-out nRMSE {metrics.nrmse:.4f}"
-        )
-        spent = f" epsilon {self._epsilon:g} charged" if self._epsilon else ""
-        progress = f"mixroom: round {metrics.round}/{self._rounds}"
-        sys.stderr.write(f"{progress}{fit} silos {metrics.silos} {metrics.seconds:.2f} s{spent}\n")
+        rounds, expected = self._settings.planned_rounds, self._settings.expected_silos
+        if metrics.round not in (1, rounds) and metrics.round % self._tenth and metrics.silos >= expected:
+            return
+        parts = [f"mixroom: round {metrics.round}/{rounds}"]
+        if metrics.loss == metrics.loss:
+            parts.append(f"loss {metrics.loss:.4f}")
+        if metrics.nrmse == metrics.nrmse:
+            parts.append(f"hold-out nRMSE {metrics.nrmse:.4f}")
+        parts += [f"silos {metrics.silos}/{expected}", f"{metrics.seconds:.2f} s"]
+        if self._settings.epsilon:
+            parts.append(f"epsilon {self._settings.epsilon:g} charged")
+        sys.stderr.write(", ".join(parts) + "\n")

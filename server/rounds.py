@@ -60,7 +60,7 @@ def train_federated(
     store.event("started", silos=[item.silo for item in introductions])
     agreed = _agree_on_scales(exchange, plan, store)
     state = store.newest_checkpoint() or _first_state(agreed, settings)
-    while state.round < settings.rounds:
+    while state.round < settings.planned_rounds:
         answer = exchange.sum(_round_request(agreed, state))
         state = _step(state, answer, agreed, settings)
         metrics = _metrics(state, answer, agreed)

@@ -24,7 +24,7 @@ class RunPlan:
 
 def plan_run(settings: RunSettings, run_id: str, introductions: tuple[Introduction, ...]) -> RunPlan:
     """Raises SettingsInvalid when the silos' declarations cannot be one model."""
-    schemas = {item.silo: json.loads(item.schema) for item in introductions}
+    schemas = {item.silo: _declared(item) for item in introductions}
     model = FederatedModel(
         channels=_channels(schemas),
         media_per=_media_per(schemas),
@@ -52,8 +52,28 @@ def privacy_terms(settings: RunSettings) -> PrivacyTerms:
     """What the settings promise; every local step is one release."""
     if settings.privacy is PrivacyMode.NONE:
         return PrivacyTerms(PrivacyMode.NONE)
-    steps = settings.rounds * settings.local.steps
+    steps = settings.planned_rounds * settings.local.steps
     return PrivacyTerms(settings.privacy, settings.epsilon, settings.delta, steps)
+
+
+def _declared(introduction: Introduction) -> dict[str, Any]:
+    """The silo's declaration, if it has the agreed shape."""
+    try:
+        schema = json.loads(introduction.schema)
+        entries = schema["channels"].values()
+        texts = [schema["currency"], schema["outcome_unit"], *(entry["unit"] for entry in entries)]
+        kinds = [ChannelKind(entry["kind"]) for entry in entries]
+        if kinds and isinstance(schema["population"], bool) and all(isinstance(text, str) for text in texts):
+            return dict(schema)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(introduction.silo) from error
+    raise _unreadable(introduction.silo)
+
+
+def _unreadable(silo: str) -> SettingsInvalid:
+    return SettingsInvalid(
+        f"{silo} introduces itself in a way that cannot be read", hint="run the same version everywhere"
+    )
 
 
 def _channels(schemas: dict[str, Any]) -> tuple[ChannelDeclaration, ...]:

@@ -56,7 +56,7 @@ def privacy_box(finished: Finished, settings: RunSettings) -> PrivacyBox:
         epsilon=cost.epsilon,
         delta=cost.delta,
         epsilon_replace_one=epsilon_replace_one(terms.events, cost.delta),
-        accountant=f"{cost.accountant.value}, over all {settings.rounds} rounds and released totals",
+        accountant=f"{cost.accountant.value}, over all {settings.planned_rounds} rounds and released totals",
         noise="Gaussian, added in each silo from a cryptographic generator before anything leaves it",
         noise_multiplier=terms.noise_multiplier(Release.GRADIENT),
         clip_norm=finished.state.clip_norm,

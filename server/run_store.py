@@ -95,8 +95,9 @@ class RunStore:
 
     def newest_checkpoint(self) -> ModelState | None:
         """The last round that was stored whole. Raises CheckpointDamaged rather than load a changed file."""
-        stored = sorted((self.directory / CHECKPOINTS).glob("round-*.json"))
-        return load_checkpoint(stored[-1], self.run_id) if stored else None
+        stored = list((self.directory / CHECKPOINTS).glob("round-*.json"))
+        newest = max(stored, key=lambda path: (len(path.name), path.name), default=None)
+        return load_checkpoint(newest, self.run_id) if newest else None
 
     def _checkpoint(self, number: int) -> Path:
         return self.directory / CHECKPOINTS / f"round-{number:04d}.json"
@@ -146,19 +147,20 @@ def _continued_run_id(run_file: Path, settings: RunSettings) -> str:
     """The stored run's id, if the settings still say the same."""
     try:
         stored = json.loads(run_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        run_id, settings_then = str(stored["run_id"]), dict(stored["settings"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunStoreError(
             f"{run_file.parent} holds no run to resume", hint="leave --resume out to start one there"
         ) from error
     free = {"resume", "run-id", "out", "silos", "wait-seconds", "timeout-seconds", "on-failure"}
     now = settings.to_run_config()
-    changed = sorted(key for key in now if key not in free and now[key] != stored["settings"].get(key))
+    changed = sorted(key for key in now if key not in free and now[key] != settings_then.get(key))
     if changed:
         raise RunStoreError(
             f"{run_file.parent} was started with other settings: {', '.join(changed)}",
             hint="resume with the settings stored in its run.json, or start a new run",
         )
-    return str(stored["run_id"])
+    return run_id
 
 
 def _digest(body: dict[str, Any]) -> str:

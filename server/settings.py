@@ -53,12 +53,12 @@ class RunSettings(BaseModel):
     timeout_seconds: Positive = 600.0
     on_failure: OnFailure = OnFailure.EXCLUDE
     strategy: Strategy = Strategy.FEDADAM
-    rounds: Annotated[int, Field(ge=1)] = 150
+    rounds: Annotated[int, Field(ge=0)] = 0
     local_steps: Annotated[int, Field(ge=0)] = 0
     server_learning_rate: Annotated[float, Field(ge=0.0)] = 0.0
     local_learning_rate: Annotated[float, Field(ge=0.0)] = 0.0
     proximal: Annotated[float, Field(ge=0.0)] = 0.1
-    average_last_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.25
+    average_last_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     holdout_weeks: Annotated[int, Field(ge=0)] = 24
     weeks: Annotated[int, Field(ge=1)] = 104
     seed: int = 1
@@ -67,16 +67,15 @@ class RunSettings(BaseModel):
     privacy: PrivacyMode = PrivacyMode.NONE
     epsilon: Annotated[float, Field(ge=0.0)] = 0.0
     delta: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    clip_norm: Positive = 3.0
+    clip_norm: Positive = 5.0
     clip_quantile: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
     secure_aggregation: SecureAggregation = SecureAggregation.MASKS
 
     @model_validator(mode="after")
     def _privacy_is_whole(self) -> Self:
-        private = self.privacy is not PrivacyMode.NONE
-        if private and (self.epsilon <= 0 or self.delta <= 0):
+        if self.private and (self.epsilon <= 0 or self.delta <= 0):
             raise ValueError("privacy needs epsilon and delta; add --epsilon and --delta")
-        if not private and (self.epsilon or self.delta):
+        if not self.private and (self.epsilon or self.delta):
             raise ValueError("epsilon and delta are only used with --privacy local")
         return self
 
@@ -104,7 +103,23 @@ class RunSettings(BaseModel):
     @property
     def step_size(self) -> float:
         """The coordinator's learning rate."""
-        return self.server_learning_rate or (0.08 if self.strategy is Strategy.FEDADAM else 1.0)
+        if self.strategy is not Strategy.FEDADAM:
+            return self.server_learning_rate or 1.0
+        return self.server_learning_rate or (0.15 if self.private else 0.08)
+
+    @property
+    def private(self) -> bool:
+        return self.privacy is not PrivacyMode.NONE
+
+    @property
+    def planned_rounds(self) -> int:
+        """Noise makes late rounds worth less than fewer, less noisy ones."""
+        return self.rounds or (80 if self.private else 150)
+
+    @property
+    def averaged_share(self) -> float:
+        """Share of the last iterates whose mean is the model."""
+        return self.average_last_share or (0.4 if self.private else 0.25)
 
     @property
     def directory(self) -> Path:

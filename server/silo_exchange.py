@@ -142,16 +142,20 @@ class SiloExchange:
         self._require_enough(masked_round.alive, failures, needed=self.roster.threshold)
         requests = self._unmask_requests(masked_round, failures)
         answers = self._send_to_silos({item.silo: (UNMASK, to_record(item)) for item in requests})
+        replied = []
         for silo in masked_round.alive:
             try:
                 masked_round.accept_reply(_read(answers.get(silo), UnmaskReply, silo))
+                replied.append(silo)
             except (_NoAnswer, PrivacyError) as error:
                 failures.append(Failure(silo, str(error)))
+        self._require_enough(replied, failures, needed=self.roster.threshold)
         try:
             unmasked = masked_round.finish()
         except PrivacyError as error:
             raise RoundAborted(f"sum {request.round} cannot be unmasked: {error}", hint=error.hint) from error
         failures += [Failure(silo, "sent wrong shares") for silo in unmasked.faulty]
+        self._require_enough(replied, failures, needed=self.roster.threshold)
         return (
             scale.dequantize(unmasked.total),
             unmasked.silos,
@@ -251,7 +255,8 @@ def _checked_vector(
     """A clear vector of the right length, round and range; nonsense is never added."""
     vector = unpack_integers(update.vector)
     signed = vector.view(np.int64)
-    in_range = vector.shape == (request.length,) and bool((np.abs(signed) <= scale.largest_integer).all())
+    largest = scale.largest_integer  # not np.abs: the smallest int64 has no positive counterpart
+    in_range = vector.shape == (request.length,) and bool(((-largest <= signed) & (signed <= largest)).all())
     if update.context != request.model_digest or not in_range:
         raise MalformedMessage(
             "the vector has the wrong length, round or range", silos=(silo,), hint="check the silo's client"

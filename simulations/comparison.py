@@ -110,7 +110,7 @@ def _federated_arm(
     truth: tuple[ChannelTruth, ...],
     say: Say,
 ) -> ArmRow:
-    say(f"training: {run.directory.name} ({run.rounds} rounds)")
+    say(f"training: {run.directory.name} ({run.planned_rounds} rounds)")
     began = time.perf_counter()
     directory = train_in_process(specs, run)
     seconds = time.perf_counter() - began

@@ -81,13 +81,18 @@ def _sections(report: ReportInput) -> dict[str, Section | None]:
         if report.results.curves
         else None,
         "fit": Section("Fit on held-out weeks", figures.fit_figure(report)),
-        "training": Section("Training", figures.training_figure(report)) if report.rounds else None,
+        "training": Section("Training", figures.training_figure(report)) if _history(report) else None,
         "comparison": Section(
             "What privacy and federation cost", figures.arms_figure(report), table_shown=True
         )
         if report.arms
         else None,
     }
+
+
+def _history(report: ReportInput) -> bool:
+    """Whether rounds released anything to draw; private ones do not."""
+    return any(point.loss is not None or point.nrmse is not None for point in report.rounds)
 
 
 def _tiles(report: ReportInput) -> tuple[Tile, ...]:

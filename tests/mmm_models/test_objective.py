@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmm_models.objective import UnitObjective, pack
+from mmm_models.network import MediaResponse
+from mmm_models.objective import UnitObjective, gradient_balance, pack
 from mmm_models.spec import BaselineSpec, ModelSpec
 from tests.mmm_models.small_panels import own_copies, prepared, scattered_response, small_panel
 
@@ -79,3 +80,31 @@ def test_a_constant_shift_of_a_unit_is_left_to_its_baseline():
     shifted[..., 0] += 0.5
     # the intercept's prior (sd 10) charges almost nothing for it
     torch.testing.assert_close(objective.losses(shifted), objective.losses(inputs), rtol=1e-2, atol=0.05)
+
+
+def test_a_gradient_scale_changes_gradients_and_nothing_else():
+    _, data = prepared(small_panel(), SPEC)
+    response, inputs = scattered_response(SPEC, 2), pack(data)
+    scale = {"log_effect": torch.tensor([2.0, 0.25])}
+    plain, scaled = UnitObjective(response), UnitObjective(response, scale)
+    assert torch.equal(plain.losses(inputs), scaled.losses(inputs))
+    name = "response.log_effect"
+    before, after = (
+        dict(zip(names, torch.autograd.grad(objective.losses(inputs).sum(), values), strict=True))
+        for objective in (plain, scaled)
+        for names, values in [zip(*objective.named_parameters(), strict=True)]
+    )
+    torch.testing.assert_close(after[name], before[name] * scale["log_effect"])
+    assert all(torch.equal(after[other], before[other]) for other in before if other != name)
+
+
+def test_gradients_are_balanced_by_a_channels_share_of_all_effects_within_limits():
+    response = MediaResponse(ModelSpec(synergy=True, effect_waves=2), [0.05] * 4)
+    with torch.no_grad():
+        response.parameters_by_name["log_effect"].copy_(
+            torch.tensor([0.001, 0.3, 0.099, 0.0]).clamp_min(1e-9).log()
+        )
+    balance = gradient_balance(response)  # effects of 0.1 on average
+    assert balance["decay_logit"].tolist() == pytest.approx([0.1, 3.0, 0.99, 0.1])
+    assert balance["effect_wave"].tolist() == [[value] * 2 for value in balance["log_effect"].tolist()]
+    assert "synergy" not in balance

@@ -140,3 +140,11 @@ def test_the_reported_loss_is_the_mean_over_units_without_the_prior():
     data, response = prepared_data(), scattered_response(SPEC, 2)
     before = UnitObjective(response).losses(pack(data)).mean().item()
     assert train(response, data, TrainingSpec(steps=1)).losses.tolist() == [before]
+
+
+def test_without_media_training_ends_at_the_prior():
+    panel = small_panel(media=np.zeros((3, 60, 2)), spend=np.zeros((3, 60, 2)))
+    response = scattered_response(SPEC, 2)
+    start = response.negative_log_prior().item()
+    train(response, prepared(panel, SPEC)[1], TrainingSpec(steps=150, learning_rate=0.1))
+    assert response.negative_log_prior().item() < 0.01 * start

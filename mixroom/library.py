@@ -1,0 +1,89 @@
+"""What `import mixroom` offers: from silo files to results and figures in a few lines.
+
+Each function imports what it needs, so that `import mixroom` is as fast as `mixroom --help`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmm_models.intake.panel_report import CheckReport
+    from mmm_models.panel_io import LoadedPanel
+    from mmm_models.reporting.figure import Figure
+    from mmm_models.results import Results
+    from simulations.comparison import Comparison
+
+File = str | PathLike[str]
+Setting = str | int | float | bool
+
+
+def check_silo(file: File) -> CheckReport:
+    """Every problem of a silo file and its data; raises nothing for bad input."""
+    from mmm_models.panel_io import check_silo as check
+
+    return check(Path(file))
+
+
+def load_panel(file: File) -> LoadedPanel:
+    """The panel a silo file describes, and the notes on how it came to be. Raises ModelError."""
+    from mmm_models.panel_io import load_panel as load
+
+    return load(Path(file))
+
+
+def fit(files: Sequence[File], out: File, *, holdout_weeks: int = 24, steps: int = 300) -> Results:
+    """One model on pooled data, no federation; writes the run directory `out`. Raises ModelError."""
+    from mmm_models.spec import ModelSpec, TrainingSpec
+    from simulations.pooled_run import PooledSettings, fit_pooled
+
+    paths = tuple(Path(file) for file in files)
+    settings = PooledSettings(paths, Path(out), holdout_weeks, ModelSpec(), TrainingSpec(steps=steps))
+    return load_results(fit_pooled(settings, say=_say_nothing))
+
+
+def train(files: Sequence[File], out: File, **settings: Setting) -> Results:
+    """One model across silos; writes the run directory `out`.
+
+    `settings` are those of docs/settings.md with underscores: `privacy="local", epsilon=8, delta=1e-4`.
+    Raises ServerError and its siblings, each with a `hint`.
+    """
+    from server.settings import parse_settings
+    from simulations.federation import train_in_process
+
+    parsed = parse_settings({**settings, "out": str(out)})
+    return load_results(train_in_process([Path(file) for file in files], parsed))
+
+
+def compare(
+    scenario: str, out: File, *, epsilon: float = 8.0, delta: float = 1e-4, rounds: int = 0
+) -> Comparison:
+    """Train one known-truth world in every way, each measured against the truth; writes `out`."""
+    from simulations.comparison import ComparisonSettings
+    from simulations.comparison import compare as run
+    from simulations.scenario import load_scenario
+
+    settings = ComparisonSettings(epsilon, delta, rounds)
+    return run(load_scenario(scenario), Path(out), settings, say=_say_nothing)
+
+
+def load_results(run: File) -> Results:
+    """The results in a run directory. Raises ModelError."""
+    from mmm_models.reporting.result_files import read_results
+
+    return read_results(Path(run))
+
+
+def contributions_figure(run: File) -> Figure:
+    """What each channel of a run contributed: a picture (`svg`), the table behind it, one sentence of insight."""
+    from mmm_models.reporting.figures import contributions_figure as draw
+    from mmm_models.reporting.report_files import read_report_input
+
+    return draw(read_report_input(Path(run)))
+
+
+def _say_nothing(text: str) -> None:
+    """Functions are quiet; commands narrate."""

@@ -1,0 +1,34 @@
+"""What a silo remembers of a run between two messages."""
+
+import pytest
+
+from clients.errors import OutOfOrder
+from clients.session import Session
+from privacy.wire import Invitation
+
+INVITATION = Invitation("run", "local", 8.0, 1e-4, 150, "masks", '{"a": "b\\n"}')
+
+
+@pytest.mark.parametrize("masking", [b"", b"\n", b"line\nline\n\x00\xff"])
+def test_a_session_is_the_same_after_storing(masking: bytes) -> None:
+    session = Session(INVITATION, masking, started=True, units=93.25)
+
+    assert Session.from_bytes(session.to_bytes()) == session
+
+
+def test_nothing_stored_means_not_joined() -> None:
+    with pytest.raises(OutOfOrder, match="has not joined") as refused:
+        Session.from_bytes(b"")
+
+    assert "invite it first" in refused.value.hint
+
+
+def test_a_session_of_another_run_is_refused() -> None:
+    with pytest.raises(OutOfOrder, match="another run"):
+        Session.from_bytes(Session(INVITATION).to_bytes(), run_id="other")
+
+
+def test_a_step_of_masking_keeps_the_rest() -> None:
+    session = Session(INVITATION, b"before", started=True, units=5.0)
+
+    assert session.with_masking(b"after") == Session(INVITATION, b"after", started=True, units=5.0)

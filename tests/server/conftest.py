@@ -1,0 +1,3 @@
+"""Silo files on disk for every test of the coordinator."""
+
+from tests.small_federation import _written_world, silo_files  # noqa: F401

@@ -1,0 +1,110 @@
+"""From what the silos declare to one model, or a refusal that names the disagreement."""
+
+import json
+from typing import Any
+
+import pytest
+
+from mmm_models.panel import ChannelKind
+from mmm_models.scaling import MediaPer
+from privacy.run_terms import PrivacyMode
+from privacy.wire import Introduction
+from server.errors import SettingsInvalid
+from server.run_plan import RunPlan, plan_run
+from server.settings import RunSettings
+
+TV, RADIO = {"tv": {"kind": "paid", "unit": "GRP"}}, {"radio": {"kind": "paid", "unit": ""}}
+
+
+def introduction(silo: str, channels: dict[str, Any], **changes: Any) -> Introduction:
+    declared = {"channels": channels, "population": True, "currency": "EUR", "outcome_unit": "EUR", **changes}
+    return Introduction(silo, b"key", json.dumps({"minimum_mode": "none", "min_silos": 3, **declared}))
+
+
+def planned(*introductions: Introduction, **settings: Any) -> RunPlan:
+    return plan_run(RunSettings(**settings), "run", introductions)
+
+
+def test_the_model_has_every_channel_that_any_silo_has() -> None:
+    plan = planned(introduction("a", TV), introduction("b", {**RADIO, **TV}))
+
+    assert [channel.name for channel in plan.model.channels] == ["tv", "radio"]
+
+
+def test_the_order_of_arrival_does_not_matter() -> None:
+    first, second = introduction("a", TV), introduction("b", RADIO)
+
+    assert planned(first, second) == planned(second, first)
+
+
+def test_one_name_for_paid_and_organic_media_is_refused() -> None:
+    organic = {"tv": {"kind": "organic", "unit": "GRP"}}
+
+    with pytest.raises(SettingsInvalid, match=r"'tv' is organic in GRP for b, but paid in GRP") as refused:
+        planned(introduction("a", TV), introduction("b", organic))
+
+    assert "two channel names" in refused.value.hint
+
+
+def test_one_name_for_two_units_of_exposure_is_refused() -> None:
+    clicks = {"tv": {"kind": "paid", "unit": "clicks"}}
+
+    with pytest.raises(SettingsInvalid, match="clicks"):
+        planned(introduction("a", TV), introduction("b", clicks))
+
+
+def test_an_unstated_unit_agrees_with_any() -> None:
+    unstated = {"tv": {"kind": "paid", "unit": ""}}
+
+    assert len(planned(introduction("a", unstated), introduction("b", TV)).model.channels) == 1
+
+
+@pytest.mark.parametrize("key, other", [("currency", "USD"), ("outcome_unit", "orders")])
+def test_silos_that_count_differently_are_refused(key: str, other: str) -> None:
+    with pytest.raises(SettingsInvalid, match=f"disagree on {key.replace('_', ' ')}: ") as refused:
+        planned(introduction("a", TV), introduction("b", TV, **{key: other}))
+
+    assert other in str(refused.value)
+    assert "convert" in refused.value.hint
+
+
+def test_media_are_per_head_only_where_every_silo_knows_its_population() -> None:
+    unknown = introduction("b", TV, population=False)
+
+    assert planned(introduction("a", TV)).model.media_per is MediaPer.POPULATION
+    assert planned(introduction("a", TV), unknown).model.media_per is MediaPer.OUTCOME
+
+
+def test_the_invitation_says_what_the_settings_promise() -> None:
+    privacy = {"privacy": PrivacyMode.LOCAL, "epsilon": 8.0, "delta": 1e-4}
+
+    plan = planned(introduction("a", TV), rounds=20, local_steps=2, **privacy)
+
+    invitation = plan.invitation
+    assert (invitation.epsilon, invitation.delta, invitation.steps) == (8.0, 1e-4, 40)
+    assert invitation.privacy == plan.privacy
+    assert type(plan.model).model_validate_json(invitation.model) == plan.model
+
+
+def test_channel_kinds_survive_the_invitation() -> None:
+    plan = planned(introduction("a", {"blog": {"kind": "organic", "unit": "visits"}}))
+
+    assert plan.model.panel_channels[0].kind is ChannelKind.ORGANIC
+
+
+@pytest.mark.parametrize(
+    "schema",
+    ["", "null", "[]", "{}", '{"channels": 3}', '{"channels": {"tv": {"kind": "rented", "unit": ""}}}'],
+)
+def test_a_silo_that_introduces_itself_badly_is_named(schema: str) -> None:
+    with pytest.raises(SettingsInvalid, match="^b introduces itself"):
+        planned(introduction("a", TV), Introduction("b", b"key", schema))
+
+
+@pytest.mark.parametrize("wrong", [{"channels": {}}, {"population": "yes"}, {"currency": 3}])
+def test_a_declaration_with_a_wrong_value_is_named(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingsInvalid, match="^b introduces itself"):
+        planned(
+            introduction("a", TV),
+            introduction("b", TV, **wrong) if "channels" not in wrong else introduction("b", {}),
+        )

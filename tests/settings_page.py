@@ -1,0 +1,179 @@
+"""docs/settings.md, made from the settings themselves: `python -m tests.settings_page` writes it.
+
+Names, defaults and ranges come from the code; what they mean is said here (and, for silo files, in
+docs/data-format.md). A setting without a meaning stops the making.
+"""
+
+import re
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from mmm_models.spec import BaselineSpec, ModelSpec, ResponsePrior, TrainingSpec
+from server.settings import RunSettings
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PAGE = REPOSITORY / "docs" / "settings.md"
+
+RUN = {
+    "out": "run directory to write",
+    "run-id": "name of the run in every message; drawn at random when empty",
+    "resume": "continue the run in `out`; everything that decides its numbers must be as it was",
+    "silos": "silo files of a simulation on Ray, one a line; real silos name their own (docs/deployment.md)",
+    "expected-silos": "silos to wait for before anything starts; `mixroom train` counts its files",
+    "wait-seconds": "how long to wait for them",
+    "timeout-seconds": "how long to wait for a silo's answer",
+    "on-failure": "a silo that fails a sum is left out of it (`exclude`), or stops the run (`abort`)",
+    "strategy": "`fedadam`: one step of full-batch Adam on the union of all silos a round; `fedavg`: local steps, "
+    "averaged; `fedprox`: the same, held back to the round's start",
+    "rounds": "training rounds; 0: 150, or 80 with noise",
+    "local-steps": "steps in each silo per round; 0: 1 for `fedadam`, 5 for the others",
+    "server-learning-rate": "the coordinator's step; 0: 0.08 for `fedadam` (0.05 with noise), 1 for the others",
+    "local-learning-rate": "the silos' step; 0: 0.002 for `fedadam`, 0.02 for the others",
+    "proximal": "pull towards the round's start; `fedprox` only",
+    "average-last-share": "the model is the mean of this share of the last rounds; 0: 0.25, or 0.5 with noise",
+    "holdout-weeks": "last weeks kept for measuring fit; a quarter of a panel at most",
+    "weeks": "length of a typical panel; balances the columns of private totals, nothing else",
+    "seed": "recorded with the run; training itself draws nothing at random, and noise must not be repeatable",
+    "synergy": "let each pair of channels reinforce each other",
+    "effect-waves": "slow waves of each channel's effect over the panel",
+    "privacy": "`none`, or `local`: noise is added in each silo before anything leaves it",
+    "epsilon": "privacy loss per unit over the whole run, report included",
+    "delta": "chance that epsilon does not hold; well below one over the number of units",
+    "clip-norm": "first bound on one unit's gradient; then it follows `clip-quantile`, privately",
+    "clip-quantile": "share of units whose gradients stay unclipped",
+    "secure-aggregation": "`masks`: the coordinator sees sums only; `none`: it sees each silo's vector",
+}
+MODEL = {
+    "max_lag_weeks": "weeks over which carry-over reaches",
+    "synergy": "let each pair of channels reinforce each other",
+    "effect_waves": "slow waves of each channel's effect over the panel",
+    "warm_up_weeks": "first weeks that training ignores, because media before them are unknown",
+}
+BASELINE = {
+    "intercept_sd": "level; wide, because the level is whatever media do not explain",
+    "trend_sd_per_year": "straight trend, a year",
+    "season_pairs": "pairs of sine and cosine waves a year",
+    "season_sd": "height of the first pair; later ones are narrower",
+    "control_sd": "effect of one standard deviation of a control",
+    "drift_sd": "slow drift of the level; 0 switches it off",
+    "drift_weeks": "how slow",
+}
+PRIOR = {
+    "log_roi_mean": "mean log ROI of all paid channels",
+    "log_roi_mean_sd": "how far that common mean may lie from it",
+    "log_roi_sd": "how far a channel may lie from the common mean",
+    "log_effect_mean": "log effect at typical media, relative to a unit's mean outcome; channels without comparable spend",
+    "log_effect_sd": "how far it may lie from that",
+    "log_half_saturation_mean": "log of the media at which half of the ceiling is reached, in typical weeks",
+    "log_half_saturation_sd": "how far it may lie from that",
+    "log_slope_mean": "log slope of the saturation curve",
+    "log_slope_sd": "how far it may lie from that",
+    "decay_logit_mean": "logit of the share of media that carries over to the next week",
+    "decay_logit_sd": "how far it may lie from that",
+    "delay_mean": "delay of the peak, before softplus",
+    "delay_sd": "how far it may lie from that",
+    "synergy_sd": "mean of a synergy's exponential prior",
+    "wave_sd": "height of an effect's waves",
+    "units_per_prior": "the prior weighs as much as one unit in so many",
+}
+TRAINING = {
+    "steps": "steps of Adam",
+    "learning_rate": "first step size",
+    "final_learning_rate_share": "last step size as a share of the first",
+    "average_last_share": "the model is the mean of this share of the last steps",
+}
+
+HEADER = """# Settings
+
+Made from the code by `python -m tests.settings_page`; a test compares. Silo files are described at length in
+[data-format.md](data-format.md), scenarios in [worlds.md](worlds.md).
+
+## A federated run
+
+`mixroom train` has flags for the most used ones (`--rounds 80`), and `--set clip-norm=2` for all others.
+`flwr run` takes them as run configuration: `flwr run . --run-config 'rounds=80 strategy="fedavg"'`. Every run
+stores them in its `run.json`. Unknown settings are refused.
+"""
+MIDDLE = """
+## The model
+
+`ModelSpec` in Python; [model.md](model.md) explains the parts. `synergy` and `effect_waves` have flags.
+"""
+SILO = """
+## A silo file
+
+Defaults and meanings as in [data-format.md](data-format.md).
+"""
+COMMANDS = """
+## Environment
+
+| variable | meaning |
+|---|---|
+| `MIXROOM_TRACEBACK` | `1` shows where an error comes from |
+| the one named by `data.url_env` | a database's URL, so that a silo file holds no secret |
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [HEADER, _table(RunSettings, RUN, aliased=True), MIDDLE, _table(ModelSpec, MODEL)]
+    parts += ["\nOf `ModelSpec.baseline`, standard deviations in multiples of a unit's mean outcome:\n"]
+    parts += [_table(BaselineSpec, BASELINE, prefix="baseline.")]
+    parts += ["\nOf `ModelSpec.prior`:\n", _table(ResponsePrior, PRIOR, prefix="prior.")]
+    parts += ["\n## Training on pooled data\n\n`TrainingSpec`; `mixroom fit --steps` sets the first.\n"]
+    parts += [_table(TrainingSpec, TRAINING), SILO, _silo_table(), COMMANDS]
+    return "\n".join(part.strip("\n") + "\n" for part in parts)
+
+
+def _table(
+    spec: type[BaseModel], meanings: dict[str, str], *, prefix: str = "", aliased: bool = False
+) -> str:
+    fields = {
+        (info.alias or name) if aliased else name: info
+        for name, info in spec.model_fields.items()
+        if not isinstance(info.default, BaseModel)
+    }
+    if fields.keys() != meanings.keys():
+        raise ValueError(f"{spec.__name__}: meanings and fields differ in {fields.keys() ^ meanings.keys()}")
+    rows = [
+        f"| `{prefix}{name}` | `{_plain(info.default)}` | {_range(info)} | {meanings[name]} |"
+        for name, info in fields.items()
+    ]
+    return "\n".join(["| setting | default | range | meaning |", "|---|---|---|---|", *rows])
+
+
+def _silo_table() -> str:
+    """The rows of data-format.md's setting tables, in one."""
+    text = (REPOSITORY / "docs" / "data-format.md").read_text(encoding="utf-8")
+    settings = text.split("\n## Settings\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `.*\|$", settings, flags=re.MULTILINE)
+    return "\n".join(["| setting | default | meaning |", "|---|---|---|", *rows])
+
+
+def _range(info: FieldInfo) -> str:
+    kind = info.annotation
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return ", ".join(f"`{item.value}`" for item in kind)
+    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+    bounds = [
+        f"{signs[name]} {getattr(item, name):g}"
+        for item in info.metadata
+        for name in signs
+        if hasattr(item, name)
+    ]
+    return ", ".join(bounds) or {bool: "`true`, `false`", str: "text", int: "whole number"}.get(
+        kind, "number"
+    )  # type: ignore[call-overload,no-any-return]
+
+
+def _plain(value: Any) -> Any:
+    value = value.value if isinstance(value, Enum) else value
+    return str(value).lower() if isinstance(value, bool) else '""' if value == "" else value
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

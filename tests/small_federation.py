@@ -1,0 +1,109 @@
+"""A small world on disk, four silos of four stores, and everything a test needs to train on it."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flwr.app import UserConfig
+
+from clients.settings import SILO_KEY
+from mmm_models.reporting.result_files import read_results
+from mmm_models.results import Results
+from server.app import app as server_app
+from server.run_store import RunStore
+from server.settings import RunSettings
+from simulations.federation import enrol_together
+from simulations.in_process_grid import Delivery, InProcessGrid, InProcessRun, Loss, run_on_grid
+from simulations.scenario import Scenario
+from simulations.world import make_world
+from simulations.world_files import write_world
+
+SILOS = ("silo-1", "silo-2", "silo-3", "silo-4")
+WEEKS, HOLDOUT_WEEKS, STORES = 60, 12, 4
+FIRST_NODE = 101
+SCENARIO = Scenario.model_validate(
+    {
+        "name": "small",
+        "seed": 3,
+        "silos": len(SILOS),
+        "units_per_silo": STORES,
+        "weeks": WEEKS,
+        "holdout_weeks": HOLDOUT_WEEKS,
+        "channels": [
+            {"name": "tv", "sales_share": 0.12, "spend_share": 0.06, "flight": "flighted"},
+            {"name": "radio", "sales_share": 0.06, "spend_share": 0.03, "absent_in": ["silo-3"]},
+        ],
+    }
+)
+
+
+@pytest.fixture(scope="session")
+def _written_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("worlds") / "small"
+    write_world(make_world(SCENARIO), directory)
+    return directory
+
+
+@pytest.fixture
+def silo_files(_written_world: Path, tmp_path: Path) -> tuple[Path, ...]:
+    """Silo files of this test alone: fresh keys, empty ledgers, the same data everywhere."""
+    world = tmp_path / "world"
+    shutil.copytree(_written_world, world)
+    return tuple(world / f"{silo}.toml" for silo in SILOS)
+
+
+def settings_for(out: Path, **changes: Any) -> RunSettings:
+    """A short run without privacy and with masks, unless `changes` say otherwise."""
+    usual = {"rounds": 4, "weeks": WEEKS, "holdout_weeks": HOLDOUT_WEEKS, "expected_silos": len(SILOS)}
+    return RunSettings.model_validate({"out": str(out), "wait_seconds": 1.0, **usual, **changes})
+
+
+def private(**changes: Any) -> dict[str, Any]:
+    """Settings of a run with differential privacy."""
+    return {"privacy": "local", "epsilon": 8.0, "delta": 1e-4, **changes}
+
+
+def add_rules(silo_file: Path, **rules: Any) -> None:
+    """Write a silo's own rules into the `[privacy]` table of its file."""
+    lines = "".join(f"{name} = {value!r}\n" for name, value in rules.items())
+    text = silo_file.read_text(encoding="utf-8")
+    silo_file.write_text(text.replace("[privacy]\n", "[privacy]\n" + lines), encoding="utf-8")
+
+
+def data_file(silo_file: Path) -> Path:
+    return silo_file.with_suffix(".csv")
+
+
+def nodes_of(silo_files: tuple[Path, ...]) -> dict[int, UserConfig]:
+    """Node 101 serves the first silo, and so on."""
+    return {FIRST_NODE + place: {SILO_KEY: str(path)} for place, path in enumerate(silo_files)}
+
+
+def grid_of(
+    silo_files: tuple[Path, ...],
+    settings: RunSettings,
+    *,
+    dropouts: Mapping[Delivery, Loss] | None = None,
+    kind: type[InProcessGrid] = InProcessGrid,
+) -> InProcessGrid:
+    """The silos' real client app behind an in-process grid; all silos know each other's keys."""
+    from clients.app import app as client_app
+
+    enrol_together(silo_files)
+    spec = InProcessRun(nodes_of(silo_files), settings.to_run_config(), dropouts=dropouts or {})
+    return kind(client_app, spec)
+
+
+def train(silo_files: tuple[Path, ...], settings: RunSettings, **grid: Any) -> Results:
+    """A whole run through both real apps; what it found."""
+    run_on_grid(server_app, grid_of(silo_files, settings, **grid))
+    return read_results(settings.directory)
+
+
+def final_parameters(settings: RunSettings) -> list[float]:
+    """The newest checkpoint's parameters."""
+    state = RunStore.create(settings.model_copy(update={"resume": True})).newest_checkpoint()
+    assert state is not None
+    return [float(value) for value in state.parameters]
