@@ -61,7 +61,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"all, or any of: {', '.join(BENCHMARKS)}")
     parser.add_argument("--quick", action="store_true", help="toy sizes: does everything still run?")
-    parser.add_argument("--markdown", action="store_true", help="print the table as docs/benchmarks.md has it")
+    parser.add_argument(
+        "--markdown", action="store_true", help="print the table as docs/benchmarks.md has it"
+    )
     parser.add_argument("--out", type=Path, default=Path("build/benchmarks.json"), help="the file to write")
     asked = parser.parse_args(arguments)
     if unknown := sorted(set(asked.names) - set(BENCHMARKS)):

@@ -8,12 +8,12 @@ from flwr.clientapp import ClientApp
 
 from clients.errors import SiloError
 from clients.membership import consider, introduce, start
+from clients.own_file import read_own_file
 from clients.release_gate import release, require_agreed, unmask
 from clients.session import Session
 from clients.settings import SiloSettings
 from clients.silo_home import SiloHome
 from mmm_models.errors import ModelError
-from mmm_models.intake.silo_file import read_silo_spec
 from mmm_models.intake.silo_spec import SiloSpec
 from privacy.errors import PrivacyError
 from privacy.secure_aggregation import UnmaskRequest
@@ -100,7 +100,7 @@ def _answer(message: Message, context: Context, reply: Callable[[SiloSpec, SiloH
     """Reply, or refuse in words that hold no data: an exception's own text may quote rows."""
     try:
         settings = SiloSettings.read(dict(context.node_config), dict(context.run_config))
-        spec = read_silo_spec(settings.spec_path)
+        spec = read_own_file(settings.spec_path)
         return Message(to_record(reply(spec, SiloHome.of(spec))), reply_to=message)
     except (SiloError, PrivacyError, ModelError) as error:
         hint = f"\n{error.hint}" if error.hint else ""

@@ -73,8 +73,8 @@ def train(
         float, typer.Option(help="Chance that epsilon does not hold.", show_default=False)
     ] = 0.0,
     secure_aggregation: Annotated[
-        Literal["masks", "none"], typer.Option(help="masks: only sums are seen.")
-    ] = "masks",
+        Literal["masks", "none"] | None, typer.Option(help="masks (default): only sums are seen.")
+    ] = None,
     strategy: Annotated[
         Literal["fedadam", "fedavg", "fedprox"], typer.Option(help="How silos' changes are combined.")
     ] = "fedadam",
@@ -94,12 +94,13 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train one model across silos; only sums leave a silo."""
+    files = silo_files(specs)
     flags: dict[str, Any] = {
         "out": str(out),
         "privacy": privacy,
         "epsilon": epsilon,
         "delta": delta,
-        "secure-aggregation": secure_aggregation,
+        "secure-aggregation": _aggregation(files, secure_aggregation),
         "strategy": strategy,
         "rounds": rounds,
         "local-steps": local_steps,
@@ -111,8 +112,6 @@ def train(
         "resume": resume,
     }
     _require_whole_privacy(privacy, epsilon, delta)
-    files = silo_files(specs)
-    _require_enough_for_masks(files, secure_aggregation)
     _finish(_train(files, out, {**flags, **_more_settings(more, flags)}), as_json)
 
 
@@ -167,14 +166,18 @@ def _require_whole_privacy(privacy: str, epsilon: float, delta: float) -> None:
         raise UsageError(f"{' and '.join(given)} {verb} noise", hint="add --privacy local")
 
 
-def _require_enough_for_masks(files: tuple[Path, ...], secure_aggregation: str) -> None:
-    """With two silos each could subtract itself from the sum."""
-    if secure_aggregation == "masks" and len(files) < FEWEST_MASKED:
-        named = f"{len(files)} was" if len(files) == 1 else f"{len(files)} were"
+def _aggregation(files: tuple[Path, ...], asked: str | None) -> str:
+    """What was asked for, else masks; a single silo has nobody to hide its sums among, and nobody to hide them from."""
+    if asked is None and len(files) == 1:
+        say("one silo: its sums need no masks")
+        return "none"
+    if asked != "none" and len(files) < FEWEST_MASKED:
+        named = "1 was" if len(files) == 1 else f"{len(files)} were"
         raise UsageError(
             f"--secure-aggregation masks needs at least {FEWEST_MASKED} silos, {named} named",
             hint="name more silo files, or let the coordinator see every silo's sums: --secure-aggregation none",
         )
+    return asked or "masks"
 
 
 def _more_settings(more: list[str], flags: dict[str, Any]) -> dict[str, str]:

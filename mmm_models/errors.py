@@ -64,3 +64,14 @@ class StoredModelDamaged(ModelError):
             f"{path} is missing, damaged or of another version; it was not loaded",
             hint="name the directory of a finished run, or train again",
         )
+
+
+class ScalesUnknown(ModelError):
+    """So few units, or so much noise, that not even a typical unit's outcome can be told."""
+
+    def __init__(self, noise_floor: float) -> None:
+        super().__init__(
+            f"the noise hides every count below about {noise_floor:.0f} units, and no group of units is larger",
+            hint=f"with these settings a run needs some {3 * noise_floor:.0f} units in all silos together: "
+            "add units, or agree on a larger epsilon; what was charged stays charged",
+        )

@@ -11,11 +11,13 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from mmm_models.errors import ScalesUnknown
 from mmm_models.panel import Panel
 
 Array = NDArray[np.float64]
 LOWEST_OCTAVE = -40
 OCTAVES = 96
+UNUSED = 2.0**60  # divides any media to nothing
 
 
 class MediaPer(StrEnum):
@@ -77,12 +79,19 @@ def scale_quantities(panel: Panel, per: MediaPer, level: Array) -> Array:
 
 
 def scales_from(histogram: Array, per: MediaPer, *, ignore_below: float = 0.0) -> Scales:
-    """Scales from summed octave counts `[quantity, octave]`; counts at or below `ignore_below` are noise."""
+    """Scales from summed octave counts `[quantity, octave]`; counts at or below `ignore_below` are noise.
+
+    A channel that no unit, or too few to stand out of the noise, ever used gets a scale at which it has no
+    effect. Raises ScalesUnknown when outcomes themselves do not stand out.
+    """
     medians = _medians(np.where(histogram > ignore_below, histogram, 0.0))
     channels = (len(medians) - 3) // 2
-    filled = np.where(medians > 0, medians, 1.0)
-    filled[channels : 2 * channels] = medians[channels : 2 * channels]  # no spend stays no spend
-    return Scales.from_vector(filled, per)
+    if ignore_below > 0 and not (medians[-3:] > 0).all():
+        raise ScalesUnknown(ignore_below)
+    unused = UNUSED if ignore_below > 0 else 1.0
+    medians[:channels] = np.where(medians[:channels] > 0, medians[:channels], unused)
+    medians[-3:] = np.where(medians[-3:] > 0, medians[-3:], 1.0)
+    return Scales.from_vector(medians, per)
 
 
 def octave_counts(values: Array) -> Array:

@@ -47,7 +47,9 @@ def next_state(state: ModelState, change: Array, settings: RunSettings, *, clip_
         if settings.strategy is Strategy.FEDADAM
         else _add(state, change, settings)
     )
-    if moved.round > settings.planned_rounds - max(1, round(settings.averaged_share * settings.planned_rounds)):
+    if moved.round > settings.planned_rounds - max(
+        1, round(settings.averaged_share * settings.planned_rounds)
+    ):
         moved = replace(moved, iterate_sum=moved.iterate_sum + moved.parameters, averaged=moved.averaged + 1)
     return replace(moved, clip_norm=clip_norm)
 

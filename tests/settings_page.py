@@ -66,7 +66,7 @@ PRIOR = {
     "log_roi_mean": "mean log ROI of all paid channels",
     "log_roi_mean_sd": "how far that common mean may lie from it",
     "log_roi_sd": "how far a channel may lie from the common mean",
-    "log_effect_mean": "log effect at typical media, relative to a unit's mean outcome; channels without comparable spend",
+    "log_effect_mean": "log effect at typical media as a share of a unit's mean outcome; without comparable spend",
     "log_effect_sd": "how far it may lie from that",
     "log_half_saturation_mean": "log of the media at which half of the ceiling is reached, in typical weeks",
     "log_half_saturation_sd": "how far it may lie from that",
@@ -165,9 +165,17 @@ def _range(info: FieldInfo) -> str:
         for name in signs
         if hasattr(item, name)
     ]
-    return ", ".join(bounds) or {bool: "`true`, `false`", str: "text", int: "whole number"}.get(
-        kind, "number"
-    )  # type: ignore[call-overload,no-any-return]
+    if bounds:
+        return ", ".join(bounds)
+    return (
+        "`true`, `false`"
+        if kind is bool
+        else "text"
+        if kind is str
+        else "whole number"
+        if kind is int
+        else "number"
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from flwr.app import Message, RecordDict
 
+from privacy.secure_aggregation import UnmaskReply
 from privacy.wire import (
     CONTRIBUTE,
     HELLO,
@@ -21,7 +22,6 @@ from privacy.wire import (
     KeyRosterMessage,
     PlainUpdate,
     SumRequest,
-    UnmaskReply,
     from_record,
     to_record,
     unpack_integers,
@@ -30,7 +30,7 @@ from server.app import app as server_app
 from server.errors import RoundAborted
 from simulations.in_process_grid import InProcessGrid, run_on_grid
 from simulations.scenario import UNIT_COLUMN
-from tests.small_federation import FIRST_NODE, data_file, grid_of, private, settings_for
+from tests.small_federation import FIRST_NODE, barely_private, data_file, grid_of, settings_for
 
 Files = tuple[Path, ...]
 SECRET = "Jane-Doe-4711"
@@ -49,8 +49,8 @@ class SpyingGrid(InProcessGrid):
         return replies
 
 
-def spied_run(silo_files: Files, out: Path, **settings: Any) -> SpyingGrid:
-    grid = grid_of(silo_files, settings_for(out, **settings), kind=SpyingGrid)
+def spied_run(generous_silo_files: Files, out: Path, **settings: Any) -> SpyingGrid:
+    grid = grid_of(generous_silo_files, settings_for(out, **settings), kind=SpyingGrid)
     assert isinstance(grid, SpyingGrid)
     run_on_grid(server_app, grid)
     return grid
@@ -61,14 +61,14 @@ def spied_run(silo_files: Files, out: Path, **settings: Any) -> SpyingGrid:
     [
         ({"rounds": 1}, "MaskedUpdateMessage"),
         ({"rounds": 1, "secure_aggregation": "none"}, "PlainUpdate"),
-        (private(rounds=1), "MaskedUpdateMessage"),
+        (barely_private(rounds=1), "MaskedUpdateMessage"),
     ],
     ids=["masks", "clear", "private"],
 )
 def test_only_listed_messages_leave_a_silo(
-    silo_files: Files, tmp_path: Path, settings: dict[str, Any], update: str
+    generous_silo_files: Files, tmp_path: Path, settings: dict[str, Any], update: str
 ) -> None:
-    grid = spied_run(silo_files, tmp_path / "run", **settings)
+    grid = spied_run(generous_silo_files, tmp_path / "run", **settings)
 
     masked = update == "MaskedUpdateMessage"
     known = {kind.__name__: kind for kind in MESSAGES_OF_A_SILO}
@@ -84,9 +84,9 @@ def test_only_listed_messages_leave_a_silo(
     assert seen == {**expected, **({"KeyAdvert": 4, "UnmaskReply": sums} if masked else {})}
 
 
-def test_a_masked_run_shows_the_coordinator_noise_only(silo_files: Files, tmp_path: Path) -> None:
+def test_a_masked_run_shows_the_coordinator_noise_only(generous_silo_files: Files, tmp_path: Path) -> None:
     """The same vectors in clear are mostly zeros and small counts; masked, their words are uniform."""
-    grid = spied_run(silo_files, tmp_path / "run", rounds=1)
+    grid = spied_run(generous_silo_files, tmp_path / "run", rounds=1)
 
     words = np.concatenate(
         [
@@ -100,9 +100,11 @@ def test_a_masked_run_shows_the_coordinator_noise_only(silo_files: Files, tmp_pa
 
 
 def test_in_a_private_run_without_masks_every_number_in_clear_is_noised(
-    silo_files: Files, tmp_path: Path
+    generous_silo_files: Files, tmp_path: Path
 ) -> None:
-    grid = spied_run(silo_files, tmp_path / "run", rounds=1, secure_aggregation="none", **private())
+    grid = spied_run(
+        generous_silo_files, tmp_path / "run", rounds=1, secure_aggregation="none", **barely_private()
+    )
 
     vectors = [
         unpack_integers(from_record(reply.content, PlainUpdate).vector)
@@ -122,9 +124,9 @@ def insert(table: Path, column: str, value: str) -> None:
     table.write_text("\n".join([header, ",".join(cells), *rest]) + "\n", encoding="utf-8")
 
 
-def run_with_secret(silo_files: Files, out: Path, **settings: Any) -> Iterator[str]:
+def run_with_secret(generous_silo_files: Files, out: Path, **settings: Any) -> Iterator[str]:
     """Everything the coordinator gets to see of a run in which one silo's data are bad: replies and files."""
-    grid = grid_of(silo_files, settings_for(out, rounds=1, **settings), kind=SpyingGrid)
+    grid = grid_of(generous_silo_files, settings_for(out, rounds=1, **settings), kind=SpyingGrid)
     assert isinstance(grid, SpyingGrid)
     try:
         run_on_grid(server_app, grid)
@@ -138,42 +140,46 @@ def run_with_secret(silo_files: Files, out: Path, **settings: Any) -> Iterator[s
 
 
 @pytest.mark.parametrize("column", ["tv_spend", "sales", "week", "population"])
-@pytest.mark.parametrize("settings", [{}, private(secure_aggregation="none")], ids=["plain", "private"])
+@pytest.mark.parametrize(
+    "settings", [{}, barely_private(secure_aggregation="none")], ids=["plain", "private"]
+)
 def test_a_bad_cell_is_refused_without_telling_the_cell(
-    silo_files: Files, tmp_path: Path, column: str, settings: dict[str, Any]
+    generous_silo_files: Files, tmp_path: Path, column: str, settings: dict[str, Any]
 ) -> None:
-    names = data_file(silo_files[1]).read_text(encoding="utf-8").splitlines()[0].split(",")
+    names = data_file(generous_silo_files[1]).read_text(encoding="utf-8").splitlines()[0].split(",")
     assert column in names
-    insert(data_file(silo_files[1]), column, SECRET)
+    insert(data_file(generous_silo_files[1]), column, SECRET)
 
-    told = list(run_with_secret(silo_files, tmp_path / "run", **settings))
+    told = list(run_with_secret(generous_silo_files, tmp_path / "run", **settings))
 
     assert any("PanelInvalid" in text and column in text for text in told)
     assert not [text for text in told if SECRET in text]
 
 
-def test_a_store_named_twice_is_not_named_to_the_coordinator(silo_files: Files, tmp_path: Path) -> None:
-    table = data_file(silo_files[1])
+def test_a_store_named_twice_is_not_named_to_the_coordinator(
+    generous_silo_files: Files, tmp_path: Path
+) -> None:
+    table = data_file(generous_silo_files[1])
     text = table.read_text(encoding="utf-8")
     row = text.splitlines()[1]
     unit = row.split(",")[text.splitlines()[0].split(",").index(UNIT_COLUMN)]
     table.write_text((text + row + "\n").replace(unit, SECRET), encoding="utf-8")
 
-    told = list(run_with_secret(silo_files, tmp_path / "run"))
+    told = list(run_with_secret(generous_silo_files, tmp_path / "run"))
 
     assert any("PanelInvalid" in text for text in told)
     assert not [text for text in told if SECRET in text]
 
 
 def test_an_unexpected_failure_tells_its_kind_and_not_its_text(
-    silo_files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    generous_silo_files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError(f"row 3: {SECRET}")
 
     monkeypatch.setattr("clients.answer_sum.read_silo_data", fails)
 
-    told = list(run_with_secret(silo_files, tmp_path / "run"))
+    told = list(run_with_secret(generous_silo_files, tmp_path / "run"))
 
     assert any("RuntimeError (its text stays in the silo)" in text for text in told)
     assert not [text for text in told if SECRET in text]
@@ -197,26 +203,28 @@ REQUEST = SumRequest("run", 1, "scales", (), 3, 28, 8.0, b"i" * 32)
     ],
 )
 def test_a_message_out_of_turn_is_refused_by_name(
-    silo_files: Files, tmp_path: Path, kind: str, body: Any, why: str
+    generous_silo_files: Files, tmp_path: Path, kind: str, body: Any, why: str
 ) -> None:
-    reply = say(grid_of(silo_files, settings_for(tmp_path / "run")), kind, to_record(body))
+    reply = say(grid_of(generous_silo_files, settings_for(tmp_path / "run")), kind, to_record(body))
 
     assert reply.error.code == SILO_REFUSED
     assert reply.error.reason is not None
     assert reply.error.reason.startswith(f"{why}: ")
 
 
-def test_a_silo_that_says_hello_needs_no_data(silo_files: Files, tmp_path: Path) -> None:
-    data_file(silo_files[0]).unlink()
+def test_a_silo_that_says_hello_needs_no_data(generous_silo_files: Files, tmp_path: Path) -> None:
+    data_file(generous_silo_files[0]).unlink()
 
-    reply = say(grid_of(silo_files, settings_for(tmp_path / "run")), HELLO, RecordDict())
+    reply = say(grid_of(generous_silo_files, settings_for(tmp_path / "run")), HELLO, RecordDict())
 
     assert not reply.has_error()
 
 
-def test_a_silo_file_that_went_missing_is_told_with_a_hint(silo_files: Files, tmp_path: Path) -> None:
-    grid = grid_of(silo_files, settings_for(tmp_path / "run"))
-    silo_files[0].unlink()
+def test_a_silo_file_that_went_missing_is_told_with_a_hint(
+    generous_silo_files: Files, tmp_path: Path
+) -> None:
+    grid = grid_of(generous_silo_files, settings_for(tmp_path / "run"))
+    generous_silo_files[0].unlink()
 
     reply = say(grid, HELLO, RecordDict())
 

@@ -98,7 +98,9 @@ def test_joining_charges_nothing_and_starting_charges_the_whole_run_once(silo_fi
     visited.started()
 
     assert before == []
-    assert charges(visited) == [("run-1", pytest.approx(8.0, rel=1e-6))]
+    ((run, spent),) = charges(visited)
+    assert run == "run-1"
+    assert spent == pytest.approx(8.0, rel=1e-6)
 
 
 def test_starting_does_not_read_the_data(silo_files: Files) -> None:

@@ -1,4 +1,4 @@
-"""A tiny world on disk: three silos of four stores, sixty weeks, two channels."""
+"""A tiny world on disk: three silos of sixty stores (fewer would drown in noise), sixty weeks, two channels."""
 
 import shutil
 from pathlib import Path
@@ -11,7 +11,7 @@ TINY = """
 name = "tiny"
 seed = 3
 silos = 3
-units_per_silo = 4
+units_per_silo = 60
 weeks = 60
 holdout_weeks = 12
 

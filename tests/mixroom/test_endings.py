@@ -14,8 +14,12 @@ from privacy.errors import PrivacyError
 from tests.mixroom.terminal import run_process
 
 
+def _mistaken(*_, **__):
+    raise KeyError("missing\nkey")
+
+
 def test_an_unforeseen_error_is_two_lines_too(terminal, monkeypatch, tmp_path):
-    monkeypatch.setattr("simulations.scenario.load_scenario", lambda *_, **__: {}["missing\nkey"])
+    monkeypatch.setattr("simulations.scenario.load_scenario", _mistaken)
 
     error, hint = terminal.refused("world", "demo", "--out", tmp_path / "w", code=1)
 
@@ -25,7 +29,7 @@ def test_an_unforeseen_error_is_two_lines_too(terminal, monkeypatch, tmp_path):
 
 def test_the_traceback_is_shown_on_request(terminal, monkeypatch, tmp_path):
     monkeypatch.setenv("MIXROOM_TRACEBACK", "1")
-    monkeypatch.setattr("simulations.scenario.load_scenario", lambda *_, **__: {}["missing"])
+    monkeypatch.setattr("simulations.scenario.load_scenario", _mistaken)
 
     seen = terminal("world", "demo", "--out", tmp_path / "w")
 

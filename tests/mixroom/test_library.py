@@ -26,7 +26,7 @@ def test_every_public_name_is_there_and_says_what_it_gives():
 
 def test_a_silo_is_checked_and_loaded(silos):
     assert mixroom.check_silo(str(silos[0])).ok
-    assert mixroom.load_panel(silos[0]).panel.n_units == 4
+    assert mixroom.load_panel(silos[0]).panel.n_units == 60
 
 
 def test_a_bad_silo_is_reported_and_not_loaded(silos):

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-SUMMARY = "silo silo-1: 4 units x 60 weeks (2024-01-01 to 2025-02-17), 100.0% observed"
+SUMMARY = "silo silo-1: 60 units x 60 weeks (2024-01-01 to 2025-02-17), 100.0% observed"
 
 
 def edit(path, old, new):

@@ -58,7 +58,7 @@ def test_a_pattern_the_shell_left_alone_is_followed(terminal, world, tmp_path):
     seen = terminal("train", world / "*.toml", "--out", tmp_path / "run", *short("--json"))
 
     assert seen.code == 0
-    assert json.loads(seen.out)["units"] == 12
+    assert json.loads(seen.out)["units"] == 180
 
 
 def test_privacy_is_charged_and_shown(terminal, silos, tmp_path):
@@ -211,7 +211,8 @@ def test_an_exhausted_ledger_refuses_with_the_missing_amount_and_leaves_no_run(t
     assert seen.code == 1
     error, hint = seen.refusal
     assert error.startswith("silo-1 does not take part: BudgetExhausted: ")
-    assert "missing" in error + hint
+    assert "30 above the lifetime limit of 20; nothing was charged and no data were read" in error
+    assert hint.startswith("a run of at most epsilon 19.99")
     assert affordable.code == 0
     assert len(json.loads(terminal("silo", "budget", silos[1], "--json").out)["charges"]) == 1
 

@@ -141,7 +141,7 @@ def test_a_fit_prints_the_numbers_its_files_hold(terminal, silos, tmp_path):
     seen = terminal("fit", *silos, "--out", out, "--steps", "3", "--holdout-weeks", "12", "--json")
 
     printed, stored = json.loads(seen.out), read_results(out)
-    assert (seen.code, seen.err) == (0, "mixroom: fitting 12 units, 60 weeks, 2 channels\n")
+    assert (seen.code, seen.err) == (0, "mixroom: fitting 180 units, 60 weeks, 2 channels\n")
     assert printed["run"] == str(out)
     assert [row["contribution"] for row in printed["channels"]] == [c.contribution for c in stored.channels]
     assert printed["holdout"]["nrmse"] == stored.holdout.nrmse

@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmm_models.errors import ScalesUnknown
 from mmm_models.scaling import (
     LOWEST_OCTAVE,
     OCTAVES,
+    UNUSED,
     MediaPer,
     Scales,
     octave_counts,
@@ -62,13 +64,25 @@ def test_spend_is_compared_with_revenue():
 
 
 def test_counts_that_may_be_noise_are_ignored():
-    clean = histogram(media={3: 50, 4: 50})
+    clean = histogram(media={3: 50, 4: 50}, revenue={0: 100}, outcome={0: 100}, price={0: 100})
     noise = np.random.default_rng(0).uniform(-4.0, 4.0, clean.shape)
     noised = scales_from(clean + noise, MediaPer.OUTCOME, ignore_below=5.0)
     exact = scales_from(clean, MediaPer.OUTCOME)
     assert noised.media[0] / exact.media[0] == pytest.approx(1.0, abs=0.06)
     careless = scales_from(clean + noise, MediaPer.OUTCOME)
     assert abs(np.log2(careless.media[0] / exact.media[0])) > abs(np.log2(noised.media[0] / exact.media[0]))
+
+
+def test_a_channel_lost_in_the_noise_gets_a_scale_at_which_it_has_no_effect():
+    counts = histogram(media={3: 4}, revenue={0: 100}, outcome={0: 100}, price={0: 100})
+    assert scales_from(counts, MediaPer.OUTCOME, ignore_below=5.0).media.tolist() == [UNUSED]
+
+
+def test_outcomes_lost_in_the_noise_are_an_error_that_says_how_many_units_it_takes():
+    counts = histogram(media={3: 100}, revenue={0: 4}, outcome={0: 4}, price={0: 4})
+    with pytest.raises(ScalesUnknown, match="about 5 units") as refused:
+        scales_from(counts, MediaPer.OUTCOME, ignore_below=5.0)
+    assert "15 units" in refused.value.hint
 
 
 @given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=60))

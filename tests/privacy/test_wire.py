@@ -144,7 +144,7 @@ def test_size_counts_names_and_payload() -> None:
     assert size_of(to_record(PlainUpdate("n", b"c" * 32, b"v" * 16))) == expected
 
 
-CHANGED_REQUEST = {
+CHANGED_REQUEST: dict[str, Any] = {
     "run_id": "other",
     "round": 3,
     "purpose": "report",
@@ -167,7 +167,7 @@ def test_moving_bytes_between_values_changes_the_digest() -> None:
     assert one.model_digest != two.model_digest
 
 
-CHANGED_INVITATION = {
+CHANGED_INVITATION: dict[str, Any] = {
     "run_id": "other",
     "privacy_mode": "none",
     "epsilon": 8.1,

@@ -1,3 +1,3 @@
 """Silo files on disk for every test of the coordinator."""
 
-from tests.small_federation import _written_world, silo_files  # noqa: F401
+from tests.small_federation import _written_world, generous_silo_files, silo_files  # noqa: F401

@@ -97,13 +97,13 @@ def test_channel_kinds_survive_the_invitation() -> None:
     ["", "null", "[]", "{}", '{"channels": 3}', '{"channels": {"tv": {"kind": "rented", "unit": ""}}}'],
 )
 def test_a_silo_that_introduces_itself_badly_is_named(schema: str) -> None:
-    with pytest.raises(SettingsInvalid, match="^b introduces itself"):
+    with pytest.raises(SettingsInvalid, match=r"^b introduces itself"):
         planned(introduction("a", TV), Introduction("b", b"key", schema))
 
 
 @pytest.mark.parametrize("wrong", [{"channels": {}}, {"population": "yes"}, {"currency": 3}])
 def test_a_declaration_with_a_wrong_value_is_named(wrong: dict[str, Any]) -> None:
-    with pytest.raises(SettingsInvalid, match="^b introduces itself"):
+    with pytest.raises(SettingsInvalid, match=r"^b introduces itself"):
         planned(
             introduction("a", TV),
             introduction("b", TV, **wrong) if "channels" not in wrong else introduction("b", {}),

@@ -12,6 +12,7 @@ from flwr.app import Error, Message, RecordDict
 from mmm_models.scaling import OCTAVES
 from privacy.errors import RosterRefused
 from privacy.secret_sharing import SHARE_BYTES
+from privacy.secure_aggregation import UnmaskReply
 from privacy.wire import (
     CONTRIBUTE,
     HELLO,
@@ -25,7 +26,6 @@ from privacy.wire import (
     MaskedUpdateMessage,
     PlainUpdate,
     SumRequest,
-    UnmaskReply,
     from_record,
     to_record,
 )
@@ -292,7 +292,7 @@ def test_a_silos_reason_and_hint_become_one_line(silo_files: Files, tmp_path: Pa
 def test_too_few_silos_are_counted(silo_files: Files, tmp_path: Path) -> None:
     coordinator = Coordinator(silo_files, tmp_path, expected_silos=5, wait_seconds=0.06)
 
-    with pytest.raises(SilosMissing, match="4 of 5 silos came within 0.06 s"):
+    with pytest.raises(SilosMissing, match=r"4 of 5 silos came within 0\.06 s"):
         coordinator.exchange.gather()
 
 

@@ -16,6 +16,7 @@ from mmm_models.reporting.result_files import read_results
 from mmm_models.results import Results
 from mmm_models.spec import TrainingSpec
 from mmm_models.stored_model import load_model
+from mmm_models.training import get_vector
 from privacy.budget_ledger import LedgerSummary
 from privacy.errors import RosterRefused
 from privacy.wire import CONTRIBUTE, UNMASK
@@ -25,16 +26,17 @@ from server.run_store import RunStore
 from server.settings import RunSettings
 from simulations.errors import SimulationError
 from simulations.federation import train_in_process
-from simulations.in_process_grid import Delivery, Loss
+from simulations.in_process_grid import Delivery, Loss, run_on_grid
 from tests.small_federation import (
+    BARELY_PRIVATE,
     FIRST_NODE,
     HOLDOUT_WEEKS,
     SILOS,
     STORES,
     add_rules,
+    barely_private,
     final_parameters,
     grid_of,
-    private,
     settings_for,
     train,
 )
@@ -82,9 +84,10 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, last_round: int) -> None:
 
 
 def run_until(silo_files: Files, settings: RunSettings, last_round: int) -> None:
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
+    with pytest.MonkeyPatch.context() as patch:
         interrupt_after(patch, last_round)
-        train(silo_files, settings)
+        with pytest.raises(Interrupted):
+            train(silo_files, settings)
 
 
 def test_masks_change_nothing_but_who_can_read(silo_files: Files, tmp_path: Path) -> None:
@@ -116,8 +119,6 @@ def test_fedadam_with_one_local_step_is_training_in_one_place(silo_files: Files,
 
 
 def _parameters(response: Any) -> np.ndarray:
-    from mmm_models.training import get_vector
-
     return get_vector(response)
 
 
@@ -238,19 +239,21 @@ def test_a_run_is_not_started_over_another(silo_files: Files, tmp_path: Path) ->
 
 
 class TestPrivateRun:
-    def test_charges_every_silo_once_as_much_as_asked(self, silo_files: Files, tmp_path: Path) -> None:
-        train(silo_files, settings_for(tmp_path / "run", **private(epsilon=6.0)))
+    def test_charges_every_silo_once_as_much_as_asked(
+        self, generous_silo_files: Files, tmp_path: Path
+    ) -> None:
+        train(generous_silo_files, settings_for(tmp_path / "run", **barely_private()))
 
-        for path in silo_files:
+        for path in generous_silo_files:
             summary = ledger(path)
             assert len(summary.charges) == 1
-            assert summary.spent == pytest.approx(6.0, rel=1e-6)
-            assert summary.spent <= 6.0
+            assert summary.spent == pytest.approx(BARELY_PRIVATE, rel=1e-6)
+            assert summary.spent <= BARELY_PRIVATE
 
-    def test_holds_no_exact_sum_in_its_files(self, silo_files: Files, tmp_path: Path) -> None:
-        results = train(silo_files, settings_for(tmp_path / "run", **private()))
+    def test_holds_no_exact_sum_in_its_files(self, generous_silo_files: Files, tmp_path: Path) -> None:
+        results = train(generous_silo_files, settings_for(tmp_path / "run", **barely_private()))
 
-        panels = [load_panel(path).panel for path in silo_files]
+        panels = [load_panel(path).panel for path in generous_silo_files]
         rows = (tmp_path / "run" / "metrics.csv").read_text(encoding="utf-8").splitlines()[1:]
         assert [row.split(",")[1:4] for row in rows] == [["", "", ""]] * 4
         assert results.private
@@ -263,49 +266,55 @@ class TestPrivateRun:
         )
         assert scales["units"] == results.units  # the noised one
 
-    def test_states_what_was_promised(self, silo_files: Files, tmp_path: Path) -> None:
-        train(silo_files, settings_for(tmp_path / "run", **private(epsilon=6.0)))
+    def test_states_what_was_promised(self, generous_silo_files: Files, tmp_path: Path) -> None:
+        train(generous_silo_files, settings_for(tmp_path / "run", **barely_private()))
 
         box = json.loads((tmp_path / "run" / "privacy.json").read_text(encoding="utf-8"))
         assert (box["mode"], box["silos"], box["delta"]) == ("local", 4, 1e-4)
-        assert 5.99 < box["epsilon"] <= 6.0
+        assert 0.999 * BARELY_PRIVATE < box["epsilon"] <= BARELY_PRIVATE
         assert box["epsilon_replace_one"] > box["epsilon"]
 
-    def test_two_runs_have_noise_of_their_own(self, silo_files: Files, tmp_path: Path) -> None:
-        settings = [settings_for(tmp_path / name, **private(rounds=1, epsilon=4.0)) for name in ("a", "b")]
+    def test_two_runs_have_noise_of_their_own(self, generous_silo_files: Files, tmp_path: Path) -> None:
+        settings = [settings_for(tmp_path / name, **barely_private(rounds=1)) for name in ("a", "b")]
         for each in settings:
-            train(silo_files, each)
+            train(generous_silo_files, each)
 
         assert not set(final_parameters(settings[0])) & set(final_parameters(settings[1]))
 
-    def test_resumes_on_the_same_charge_with_the_same_noise(self, silo_files: Files, tmp_path: Path) -> None:
+    def test_resumes_on_the_same_charge_with_the_same_noise(
+        self, generous_silo_files: Files, tmp_path: Path
+    ) -> None:
         """Rounds three and four are asked for twice: the second answers must not be second looks."""
-        settings = settings_for(tmp_path / "run", **private())
-        run_until(silo_files, settings, last_round=4)
+        settings = settings_for(tmp_path / "run", **barely_private())
+        run_until(generous_silo_files, settings, last_round=4)
         first = final_parameters(settings)
         for number in (3, 4):
             (tmp_path / "run" / "checkpoints" / f"round-{number:04d}.json").unlink()
 
-        train(silo_files, settings.model_copy(update={"resume": True}))
+        train(generous_silo_files, settings.model_copy(update={"resume": True}))
 
         assert final_parameters(settings) == first
-        assert [len(ledger(path).charges) for path in silo_files] == [1] * 4
+        assert [len(ledger(path).charges) for path in generous_silo_files] == [1] * 4
 
-    def test_is_refused_when_one_lifetime_is_too_small(self, silo_files: Files, tmp_path: Path) -> None:
-        add_rules(silo_files[1], lifetime_epsilon=9.0)
-        train(silo_files, settings_for(tmp_path / "first", **private(rounds=1, epsilon=8.0)))
+    def test_is_refused_when_one_lifetime_is_too_small(
+        self, generous_silo_files: Files, tmp_path: Path
+    ) -> None:
+        add_rules(generous_silo_files[1], lifetime_epsilon=1.1 * BARELY_PRIVATE)
+        train(generous_silo_files, settings_for(tmp_path / "first", **barely_private(rounds=1)))
 
         with pytest.raises(SiloRefused, match=r"silo-2 does not take part: BudgetExhausted") as refused:
-            train(silo_files, settings_for(tmp_path / "second", **private(rounds=1, epsilon=8.0)))
+            train(generous_silo_files, settings_for(tmp_path / "second", **barely_private(rounds=1)))
 
-        assert "above the lifetime limit of 9" in str(refused.value)
+        assert "above the lifetime limit of 4400" in str(refused.value)
         assert "still fits" in refused.value.hint
-        assert [len(ledger(path).charges) for path in silo_files] == [1] * 4  # nobody paid for nothing
+        assert [len(ledger(path).charges) for path in generous_silo_files] == [
+            1
+        ] * 4  # nobody paid for nothing
 
-    def test_goes_on_without_a_silo_that_drops_out(self, silo_files: Files, tmp_path: Path) -> None:
+    def test_goes_on_without_a_silo_that_drops_out(self, generous_silo_files: Files, tmp_path: Path) -> None:
         lost = {Delivery(FIRST_NODE + 1, CONTRIBUTE, occurrence=3): Loss.MESSAGE}
 
-        train(silo_files, settings_for(tmp_path / "run", **private()), dropouts=lost)
+        train(generous_silo_files, settings_for(tmp_path / "run", **barely_private()), dropouts=lost)
 
         assert (tmp_path / "run" / "results.json").exists()
 
@@ -326,8 +335,6 @@ def test_a_run_with_dropouts_finishes_and_names_them(silo_files: Files, tmp_path
     }
 
     grid = grid_of(silo_files, settings, dropouts=lost)
-    from simulations.in_process_grid import run_on_grid
-
     run_on_grid(server_app, grid)
 
     events = [
