@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mmm_models.federated_spec import LocalOptimizer, LocalTraining
 from mmm_models.network import MediaResponse
-from mmm_models.objective import UnitObjective, gradient_balance, pack
+from mmm_models.objective import UnitObjective, gradient_balance, training_records
 from mmm_models.response_prior import prior_weight
 from mmm_models.training import get_vector, prior_gradient, set_vector
 from mmm_models.unit_data import UnitData
@@ -67,7 +67,7 @@ class _Exact:
 
     def __init__(self, response: MediaResponse, data: UnitData) -> None:
         self._objective = UnitObjective(response)
-        self._inputs = pack(data)
+        self._inputs = training_records(response, data)
         self.first_loss = float("nan")
         self.clip_count = 0.0
 
@@ -91,7 +91,7 @@ class _Private:
         balance = gradient_balance(response)
         self._objective = UnitObjective(response, {name: 1.0 / value for name, value in balance.items()})
         self._balance = _as_vector(response, balance)
-        self._inputs = pack(data)
+        self._inputs = training_records(response, data)
         self._step = DpStep(self._objective, noise=run.noise)
         self._spec = GradientRelease(
             clip_norm, run.privacy.noise_multiplier(Release.GRADIENT), run.privacy.clip_count_sigma

@@ -1,6 +1,5 @@
 """`mixroom fit`, `train` and `report`: models from silo files."""
 
-import json
 import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,10 +8,12 @@ import click
 import typer
 
 from mixroom.cli_help import Command, example
-from mixroom.errors import Interrupted, UsageError
-from mixroom.output import AsJson, print_json, say, table
+from mixroom.errors import Interrupted
+from mixroom.output import AsJson, print_json, say
+from mixroom.run_output import show_results, stored_results, tell_failures
 from mixroom.run_start import forget_unstarted
 from mixroom.silo_paths import refuse_bad_data, require_directory, silo_files
+from mixroom.train_flags import aggregation_for, more_settings, require_whole_privacy
 
 Specs = Annotated[list[Path], typer.Argument(help="Silo files (TOML), one per silo.")]
 Out = Annotated[Path, typer.Option(help="Run directory to write.")]
@@ -24,8 +25,6 @@ Waves = Annotated[int, typer.Option(help="Slow waves of each effect over time.",
 More = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Any other setting of docs/settings.md.")
 ]
-
-FEWEST_MASKED = 3
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -59,7 +58,7 @@ def fit(
     except ModelError as error:
         refuse_bad_data(files, error, again="run the same command again")
         raise
-    _finish(directory, as_json)
+    show_results(directory, as_json)
 
 
 def train(
@@ -100,7 +99,7 @@ def train(
         "privacy": privacy,
         "epsilon": epsilon,
         "delta": delta,
-        "secure-aggregation": _aggregation(files, secure_aggregation),
+        "secure-aggregation": aggregation_for(files, secure_aggregation),
         "strategy": strategy,
         "rounds": rounds,
         "local-steps": local_steps,
@@ -111,8 +110,8 @@ def train(
         "seed": seed,
         "resume": resume,
     }
-    _require_whole_privacy(privacy, epsilon, delta)
-    _finish(_train(files, out, {**flags, **_more_settings(more, flags)}), as_json)
+    require_whole_privacy(privacy, epsilon, delta)
+    show_results(_train(files, out, {**flags, **more_settings(more, flags)}), as_json)
 
 
 def report(
@@ -124,7 +123,7 @@ def report(
 
     path = write_report(run)
     if as_json:
-        print_json({"report": str(path), **_stored(run)})
+        print_json({"report": str(path), **stored_results(run)})
     else:
         typer.echo(str(path))
 
@@ -143,61 +142,11 @@ def _train(files: tuple[Path, ...], out: Path, settings: dict[str, Any]) -> Path
         raise Interrupted("interrupted; finished rounds are kept", hint=_how_to_go_on(out)) from error
     except ServerError as error:
         forget_unstarted(out, files)
-        refuse_bad_data(files, error, again="run the same command with --resume")
+        with_resume = " with --resume" if (out / "run.json").exists() else " again"
+        refuse_bad_data(files, error, again=f"run the same command{with_resume}")
         raise
-    _tell_failures(directory)
+    tell_failures(directory)
     return directory
-
-
-def _require_whole_privacy(privacy: str, epsilon: float, delta: float) -> None:
-    missing = [
-        flag
-        for flag, value in (("--epsilon", epsilon), ("--delta", delta))
-        if privacy == "local" and not value
-    ]
-    if missing:
-        raise UsageError(
-            f"--privacy local needs {' and '.join(missing)}",
-            hint="for example --epsilon 8 --delta 1e-4; delta well below one over the number of units",
-        )
-    given = [flag for flag, value in (("--epsilon", epsilon), ("--delta", delta)) if value]
-    if privacy == "none" and given:
-        verb = "needs" if len(given) == 1 else "need"
-        raise UsageError(f"{' and '.join(given)} {verb} noise", hint="add --privacy local")
-
-
-def _aggregation(files: tuple[Path, ...], asked: str | None) -> str:
-    """What was asked for, else masks; a single silo has nobody to hide its sums among, and nobody to hide them from."""
-    if asked is None and len(files) == 1:
-        say("one silo: its sums need no masks")
-        return "none"
-    if asked != "none" and len(files) < FEWEST_MASKED:
-        named = "1 was" if len(files) == 1 else f"{len(files)} were"
-        raise UsageError(
-            f"--secure-aggregation masks needs at least {FEWEST_MASKED} silos, {named} named",
-            hint="name more silo files, or let the coordinator see every silo's sums: --secure-aggregation none",
-        )
-    return asked or "masks"
-
-
-def _more_settings(more: list[str], flags: dict[str, Any]) -> dict[str, str]:
-    """`--set key=value` as settings; a key that has a flag of its own, or that nobody knows, names the right one."""
-    from mmm_models.intake.nearest_name import nearest_name
-    from server.settings import RunSettings
-
-    found, known = {}, RunSettings().to_run_config()
-    for item in more:
-        key, equals, value = item.partition("=")
-        if not equals or not key:
-            raise UsageError(f"--set {item} is not KEY=VALUE", hint="for example --set clip-norm=2")
-        if key in flags:
-            raise UsageError(f"--set {key} has a flag of its own", hint=f"use --{key}")
-        if key not in known:
-            nearest = nearest_name(key, known)
-            hint = f"did you mean {nearest}?" if nearest else "docs/settings.md lists them"
-            raise UsageError(f"there is no setting {key}", hint=hint)
-        found[key] = value
-    return found
 
 
 def _how_to_go_on(out: Path) -> str:
@@ -205,46 +154,3 @@ def _how_to_go_on(out: Path) -> str:
     given = click.get_current_context().find_root().obj or ("train",)
     again = shlex.join(["mixroom", *(word for word in given if word != "--resume")])
     return f"{again} --resume" if (out / "run.json").exists() else f"nothing had started; {again}"
-
-
-def _tell_failures(directory: Path) -> None:
-    """Silos that were left out of sums, in their own words; a run with failures must not look like one without."""
-    events = (json.loads(line) for line in (directory / "events.jsonl").read_text("utf-8").splitlines())
-    failures = [(e["silo"], e["reason"]) for e in events if e["event"] == "silo_failed"]
-    for silo, reason in sorted(set(failures)):
-        say(f"{silo} was left out of {failures.count((silo, reason))} sums: {' '.join(reason.split())}")
-
-
-def _finish(directory: Path, as_json: bool) -> None:
-    """Print what the run found; the same numbers as in its files."""
-    results = _stored(directory)
-    holdout = results["holdout"]
-    if as_json:
-        print_json({"run": str(directory), **results})
-        return
-    header = ["channel", "contribution", "share", "ROI", "marginal ROI"]
-    rows = [
-        [
-            row["channel"],
-            f"{row['contribution']:,.0f}",
-            f"{row['share']:.2%}",
-            _or_dash(row["roi"]),
-            _or_dash(row["marginal_roi"]),
-        ]
-        for row in results["channels"]
-    ]
-    typer.echo(table(header, rows))
-    if holdout["weeks"]:
-        fit_line = (
-            f"nRMSE {holdout['nrmse']:.4f}, MAPE {holdout['mape']:.1%} over {holdout['units']:.0f} units"
-        )
-        say(f"hold-out ({holdout['weeks']} weeks): {fit_line}")
-    say(f"the report: {directory / 'report.html'}")
-
-
-def _stored(directory: Path) -> dict[str, Any]:
-    return dict(json.loads((directory / "results.json").read_text(encoding="utf-8")))
-
-
-def _or_dash(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"

@@ -80,7 +80,9 @@ def compare(
             hint="epsilon above 0, delta between 0 and 1, for example --epsilon 8 --delta 1e-4",
         )
     loaded = load_scenario(scenario, seed=seed)
-    _print(_run(loaded, out, ComparisonSettings(epsilon, delta, rounds)), as_json)
+    _print(
+        _run(loaded, out, ComparisonSettings(epsilon, delta, rounds), again=f"delete {out}, then "), as_json
+    )
 
 
 def demo(out: Out = Path("runs/demo"), seed: Seed = None, as_json: AsJson = False) -> None:
@@ -98,14 +100,14 @@ def demo(out: Out = Path("runs/demo"), seed: Seed = None, as_json: AsJson = Fals
     say(f"next, your own data: mixroom silo check FILE (examples in {directory}/world, docs/data-format.md)")
 
 
-def _run(scenario: ScenarioFile, out: Path, settings: ComparisonSettings) -> Comparison:
+def _run(scenario: ScenarioFile, out: Path, settings: ComparisonSettings, *, again: str = "") -> Comparison:
     from simulations.comparison import compare as run_comparison
 
     try:
         return run_comparison(scenario, out, settings, say=say)
     except KeyboardInterrupt as error:
         raise Interrupted(
-            "interrupted; there is no comparison yet", hint=f"delete {out} and run the same command again"
+            "interrupted; there is no comparison yet", hint=f"{again}run the same command again"
         ) from error
 
 

@@ -46,7 +46,7 @@ def fit(files: Sequence[File], out: File, *, holdout_weeks: int = 24, steps: int
 
 
 def train(files: Sequence[File], out: File, **settings: Setting) -> Results:
-    """One model across silos; writes the run directory `out`.
+    """One model across silos; writes the run directory `out` and a line per round to stderr.
 
     `settings` are those of docs/settings.md with underscores: `privacy="local", epsilon=8, delta=1e-4`.
     Raises ServerError and its siblings, each with a `hint`.

@@ -57,10 +57,26 @@ def gradient_balance(response: MediaResponse) -> dict[str, Tensor]:
     }
 
 
-def pack(data: UnitData) -> Float[Tensor, "unit week column"]:
-    """Everything a unit's loss needs, one row per unit."""
+def training_records(response: MediaResponse, data: UnitData) -> Float[Tensor, "unit week column"]:
+    """Everything a unit's loss needs, one row per unit.
+
+    Weeks after the last training week cannot matter, since carry-over looks back only, and are left out;
+    effect waves stretch over all weeks, so they need them.
+    """
+    return pack(data, data.media.shape[1] if response.spec.effect_waves else _last_training_week(data))
+
+
+def pack(data: UnitData, weeks: int | None = None) -> Float[Tensor, "unit week column"]:
+    """The first `weeks` weeks of every record; all of them without a number."""
     weight = data.train / data.noise[:, None]
-    return torch.cat([data.outcome[..., None], weight[..., None], data.media, data.whitener], dim=-1)
+    whole = torch.cat([data.outcome[..., None], weight[..., None], data.media, data.whitener], dim=-1)
+    return whole[:, :weeks].contiguous()
+
+
+def _last_training_week(data: UnitData) -> int:
+    """Number of weeks up to the last one that any unit trains on; at least one."""
+    trained = (data.train > 0).any(dim=0).nonzero()
+    return int(trained.max()) + 1 if trained.numel() else 1
 
 
 def unit_loss(effect: Tensor, inputs: Tensor, channels: int) -> Float[Tensor, " unit"]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmm_models.errors import TrainingDiverged
 from mmm_models.network import MediaResponse
-from mmm_models.objective import UnitObjective, pack
+from mmm_models.objective import UnitObjective, training_records
 from mmm_models.response_prior import prior_weight
 from mmm_models.spec import TrainingSpec
 from mmm_models.unit_data import UnitData
@@ -31,7 +31,7 @@ def train(
     response: MediaResponse, data: UnitData, spec: TrainingSpec, *, progress: Progress | None = None
 ) -> Trained:
     """Fit `response` in place. Raises `TrainingDiverged` when the loss stops being finite."""
-    objective, inputs = UnitObjective(response), pack(data)
+    objective, inputs = UnitObjective(response), training_records(response, data)
     weight = prior_weight(response.spec.prior, data.units)
     optimizer = torch.optim.Adam(response.parameters(), lr=spec.learning_rate)
     average = IterateAverage(spec)

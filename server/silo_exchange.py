@@ -105,7 +105,7 @@ class SiloExchange:
         """The sum of all silos' vectors. Raises RoundAborted when too few answer or the policy says so."""
         began = time.perf_counter()
         scale = FixedPoint(request.fraction_bits, request.max_abs)
-        replies = self._send_to_silos({silo: (CONTRIBUTE, to_record(request)) for silo in self.node_of})
+        replies = self._send_to_silos(dict.fromkeys(self.node_of, (CONTRIBUTE, to_record(request))))
         if self.roster is None:
             total, silos, failures = self._plain_sum(request, scale, replies)
             sent = _largest(replies)

@@ -12,6 +12,7 @@ from privacy.secure_aggregation import UnmaskReply
 from privacy.wire import (
     CONTRIBUTE,
     HELLO,
+    JOIN,
     MESSAGES_OF_A_SILO,
     RECORD,
     SILO_FAILED,
@@ -30,7 +31,8 @@ from server.app import app as server_app
 from server.errors import RoundAborted
 from simulations.in_process_grid import InProcessGrid, run_on_grid
 from simulations.scenario import UNIT_COLUMN
-from tests.small_federation import FIRST_NODE, barely_private, data_file, grid_of, settings_for
+from tests.clients.silo_visits import visit
+from tests.small_federation import FIRST_NODE, barely_private, data_file, grid_of, private, settings_for
 
 Files = tuple[Path, ...]
 SECRET = "Jane-Doe-4711"
@@ -210,6 +212,20 @@ def test_a_message_out_of_turn_is_refused_by_name(
     assert reply.error.code == SILO_REFUSED
     assert reply.error.reason is not None
     assert reply.error.reason.startswith(f"{why}: ")
+
+
+def test_a_private_sum_before_the_charge_is_refused(silo_files: Files, tmp_path: Path) -> None:
+    """Invited, but never started: nothing was charged, so nothing may be answered."""
+    visited = visit(silo_files[0], **private())
+    grid = grid_of(silo_files, settings_for(tmp_path / "run"))
+    joined = say(grid, JOIN, to_record(visited.invitation))
+
+    reply = say(grid, CONTRIBUTE, to_record(visited.scales_request()))
+
+    assert not joined.has_error()
+    assert reply.has_error()
+    assert "before the run was started" in str(reply.error.reason)
+    assert visited.home.ledger.summary().charges == ()
 
 
 def test_a_silo_that_says_hello_needs_no_data(generous_silo_files: Files, tmp_path: Path) -> None:

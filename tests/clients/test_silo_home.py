@@ -3,13 +3,14 @@
 import base64
 import json
 import stat
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from clients.errors import ReplayRefused
-from clients.silo_home import SiloHome
+from clients.silo_home import SiloHome, _answered
 from privacy.accountant import GaussianEvent
 from privacy.budget_ledger import LifetimeLimit
 from privacy.errors import IdentityUnusable, LedgerDamaged
@@ -89,8 +90,16 @@ def test_another_sum_under_a_number_that_was_answered_is_refused(home: SiloHome)
     assert draw(home) == draw(home)  # the first one is still repeated
 
 
-def test_of_two_different_requests_at_once_only_one_is_answered(home: SiloHome) -> None:
+def test_of_several_different_requests_at_once_only_one_is_answered(
+    home: SiloHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _ = draw(home, number=99)  # the key exists
+
+    def read_slowly(content: str, silo: str) -> dict[int, str]:
+        time.sleep(0.01)  # long enough for the others to read the same state, were they allowed to
+        return _answered(content, silo)
+
+    monkeypatch.setattr("clients.silo_home._answered", read_slowly)
 
     def attempt(index: int) -> bool:
         try:

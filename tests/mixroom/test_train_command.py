@@ -2,11 +2,11 @@
 
 import csv
 import json
-from typing import get_args, get_type_hints
 
 import pytest
+import typer
 
-from mixroom import cli_train
+from mixroom.cli import app
 from mixroom.errors import USAGE
 from privacy.run_terms import PrivacyMode, SecureAggregation
 from server.settings import OnFailure, Strategy
@@ -257,8 +257,18 @@ def test_a_silo_left_out_of_rounds_is_named_at_the_end(terminal, world, tmp_path
     assert "negative_outcome in sales" in told[0]
 
 
+def test_one_silo_alone_needs_no_masks(terminal, silos, tmp_path):
+    text = silos[0].read_text(encoding="utf-8")
+    silos[0].write_text(text.replace("[privacy]\n", "[privacy]\nmin_silos = 2\n"), encoding="utf-8")
+
+    seen = terminal("train", silos[0], "--out", tmp_path / "run", *short())
+
+    assert seen.code == 0
+    assert seen.err.splitlines()[0] == "mixroom: one silo: its sums need no masks"
+
+
 def test_choices_of_the_flags_are_those_of_the_packages():
-    hints = get_type_hints(cli_train.train)
+    parameters = {p.name: p for p in typer.main.get_group(app).commands["train"].params}
     kinds = {
         "privacy": PrivacyMode,
         "secure_aggregation": SecureAggregation,
@@ -266,6 +276,5 @@ def test_choices_of_the_flags_are_those_of_the_packages():
         "on_failure": OnFailure,
     }
 
-    assert {name: set(get_args(hints[name])) for name in kinds} == {
-        name: {item.value for item in kind} for name, kind in kinds.items()
-    }
+    offered = {name: set(getattr(parameters[name].type, "choices", ())) for name in kinds}
+    assert offered == {name: {item.value for item in kind} for name, kind in kinds.items()}

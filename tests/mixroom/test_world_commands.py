@@ -198,3 +198,23 @@ def test_damaged_results_are_not_reported(terminal, silos, tmp_path):
     error, _ = terminal.refused("report", tmp_path / "fit", code=1)
 
     assert "results.json" in error
+
+
+@pytest.mark.parametrize(("command", "first"), [("compare", "delete {out}, then "), ("demo", "")])
+def test_ctrl_c_in_a_comparison_says_how_to_go_on(
+    terminal, tiny_scenario, tmp_path, monkeypatch, command, first
+):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(comparison, "make_world", interrupted)
+    out = tmp_path / "c"
+    arguments = (command, tiny_scenario) if command == "compare" else (command,)
+
+    said = terminal(*arguments, "--out", out)
+
+    assert said.code == 130
+    assert said.refusal == (
+        "interrupted; there is no comparison yet",
+        first.format(out=out) + "run the same command again",
+    )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from clients.silo_home import SiloHome
+from mmm_models.errors import ScalesUnknown
 from mmm_models.intake.silo_file import read_silo_spec
 from mmm_models.neural_mmm import NeuralMmm
 from mmm_models.panel import pool
@@ -37,6 +38,7 @@ from tests.small_federation import (
     barely_private,
     final_parameters,
     grid_of,
+    private,
     settings_for,
     train,
 )
@@ -310,6 +312,14 @@ class TestPrivateRun:
         assert [len(ledger(path).charges) for path in generous_silo_files] == [
             1
         ] * 4  # nobody paid for nothing
+
+    def test_with_stores_too_few_for_the_noise_says_how_many_it_takes(
+        self, silo_files: Files, tmp_path: Path
+    ) -> None:
+        with pytest.raises(ScalesUnknown) as refused:
+            train(silo_files, settings_for(tmp_path / "run", **private(epsilon=8.0)))
+
+        assert "units in all silos together" in refused.value.hint
 
     def test_goes_on_without_a_silo_that_drops_out(self, generous_silo_files: Files, tmp_path: Path) -> None:
         lost = {Delivery(FIRST_NODE + 1, CONTRIBUTE, occurrence=3): Loss.MESSAGE}
