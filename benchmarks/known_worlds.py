@@ -60,7 +60,7 @@ class TrainedArm:
 
 def seeds(setting: Setting) -> tuple[int, ...]:
     """The three the bars name."""
-    return (1,) if setting.quick else (1, 2, 3)
+    return (1,) if setting.quick else (101, 102, 103)
 
 
 def scenario(*, quick: bool, seed: int) -> Scenario:

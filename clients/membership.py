@@ -39,6 +39,11 @@ def consider(spec: SiloSpec, home: SiloHome, invitation: Invitation) -> tuple[Se
             f"{spec.silo} trains with differential privacy only; the run has none",
             hint=f"run with --privacy local, or leave {spec.silo} out",
         )
+    if spec.privacy.secure_aggregation == "required" and invitation.masking is SecureAggregation.NONE:
+        raise TermsRefused(
+            f"{spec.silo} sends masked sums only; the run has none",
+            hint=f"run with --secure-aggregation masks, or leave {spec.silo} out",
+        )
     FederatedModel.model_validate_json(invitation.model).require_known(tuple(spec.all_channels))
     if privacy.private:
         home.ledger.require_affordable(invitation.run_id, CHARGE_PURPOSE, privacy.events)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from clients.own_file import read_own_file
 from mmm_models.federated_spec import FederatedModel
 from mmm_models.panel import Panel
 from mmm_models.panel_io import load_panel
@@ -38,11 +39,20 @@ class SiloData:
 
 def read_silo_data(spec_path: Path, model: FederatedModel) -> SiloData:
     """Raises PanelInvalid (whose text names codes and columns only) and SourceUnreadable."""
-    return _read(spec_path, spec_path.stat().st_mtime_ns, model)
+    spec = read_own_file(spec_path)
+    return _read(spec_path, tuple(_version(path) for path in (spec_path, spec.data_path)), model)
+
+
+def _version(path: Path) -> tuple[int, int]:
+    """Changes when the file does; a database has none and is read once per process."""
+    if not path.is_file():
+        return 0, 0
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
 
 
 @lru_cache(maxsize=CACHED_SILOS)
-def _read(spec_path: Path, changed: int, model: FederatedModel) -> SiloData:
+def _read(spec_path: Path, versions: tuple[tuple[int, int], ...], model: FederatedModel) -> SiloData:
     panel = load_panel(spec_path).panel.with_channels(model.panel_channels)
     train, _ = split_weeks(panel, model.model, model.holdout_weeks)
     return SiloData(panel, unit_level(panel, train))

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mmm_models.errors import TotalsLost
 from mmm_models.network import MediaResponse
 from mmm_models.panel import Channel
 from mmm_models.results import ChannelResult, HoldoutFit, ResponseCurve, Results
@@ -31,7 +32,9 @@ def results_from_sum(
 ) -> Results:
     """Results from the summed records of all units; noised ones take curve shapes from the model."""
     groups = layout.split(total)
-    outcome = max(float(groups["outcome"][0]) * scales.outcome, 1e-12)
+    outcome = float(groups["outcome"][0]) * scales.outcome
+    if outcome <= 0:
+        raise TotalsLost(private=layout.private)
     revenue = float(groups["revenue"][0]) * scales.money
     spend = np.maximum(groups["spend"] * scales.money, 0.0)
     read = _private_channels if layout.private else _exact_channels

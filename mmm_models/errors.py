@@ -75,3 +75,15 @@ class ScalesUnknown(ModelError):
             hint=f"with these settings a run needs some {3 * noise_floor:.0f} units in all silos together: "
             "add units, or agree on a larger epsilon; what was charged stays charged",
         )
+
+
+class TotalsLost(ModelError):
+    """The summed outcome is not positive, so that no share or return can be computed."""
+
+    def __init__(self, *, private: bool) -> None:
+        super().__init__(
+            "the total outcome is not above zero"
+            + (": noise exceeds it" if private else "")
+            + "; no results",
+            hint="use more units, or agree on a larger epsilon" if private else "check the outcome column",
+        )

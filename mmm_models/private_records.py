@@ -19,7 +19,7 @@ WEIGHTS = {
     "revenue": 0.5,
     "squared_error": 0.7,
     "mape": 0.5,
-    "spend": 0.5,
+    "spend": 1.0,
     "contribution": 1.0,
 }
 TYPICAL_ERROR = 0.1  # of a unit's mean outcome

@@ -187,6 +187,7 @@ class PrivacyRules(SiloTable):
     lifetime_epsilon: float = Field(default=20.0, gt=0, allow_inf_nan=False)
     lifetime_delta: float = Field(default=1e-4, gt=0, lt=1)
     minimum_mode: Literal["none", "local"] = "none"
+    secure_aggregation: Literal["optional", "required"] = "optional"
     min_silos: int = Field(default=3, ge=2)
     state: str = Field(default=".mixroom", min_length=1)
 

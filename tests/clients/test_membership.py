@@ -58,6 +58,16 @@ def test_a_silo_that_wants_noise_joins_a_run_with_noise(silo_files: Files) -> No
     assert visit(silo_files[0], **private()).started().started
 
 
+def test_a_silo_that_wants_masks_refuses_a_run_without(silo_files: Files) -> None:
+    visited = visit(silo_files[0], secure_aggregation="none")
+    add_rules(silo_files[0], secure_aggregation="required")
+
+    with pytest.raises(TermsRefused, match="silo-1 sends masked sums only") as refused:
+        visited.joined()
+
+    assert "--secure-aggregation masks" in refused.value.hint
+
+
 @pytest.mark.parametrize("data", ["gone", "nonsense"])
 def test_an_exhausted_ledger_refuses_before_the_data_are_read(silo_files: Files, data: str) -> None:
     add_rules(silo_files[0], lifetime_epsilon=5.0)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mmm_models.attribution import Naming, results_from_sum
+from mmm_models.errors import TotalsLost
 from mmm_models.evaluation import holdout_errors
 from mmm_models.panel import Channel, ChannelKind
 from mmm_models.results import R2_EDGES
@@ -157,6 +158,19 @@ def test_a_private_marginal_roi_is_the_slope_of_its_curve_with_only_that_channel
             step = response.effects(response.parameters_by_name, more)[0, -1, index]
         elasticity = float(step / now - 1.0) / STEP
         assert channel.marginal_roi == pytest.approx(channel.roi * elasticity, rel=2e-3)
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_an_outcome_that_is_not_positive_has_no_shares_and_says_so(private):
+    layout = RecordLayout(2, private)
+    response = scattered_response(ModelSpec(max_lag_weeks=4), 2)
+    naming = Naming(tuple(Channel(f"c{i}", ChannelKind.PAID, "") for i in range(2)), "units", "EUR")
+    scales, _ = prepared(small_panel(units=4), ModelSpec(max_lag_weeks=4), 8)
+    with pytest.raises(TotalsLost, match="noise exceeds it" if private else "not above zero") as lost:
+        results_from_sum(
+            np.full(layout.length, -1.0), naming, response=response, scales=scales, layout=layout
+        )
+    assert ("larger epsilon" in lost.value.hint) is private
 
 
 def test_noise_below_nothing_is_read_as_nothing():

@@ -50,12 +50,11 @@ def test_every_built_in_scenario_is_valid_and_named_like_its_file():
         assert load_scenario(name).name == name
 
 
-def test_the_demo_is_the_default_world_with_fewer_silos_and_units():
+def test_the_demo_is_the_default_world_with_fewer_silos():
     default, demo = (load_scenario(name).model_dump() for name in ("default", "demo"))
 
-    assert {key for key in default if default[key] != demo[key]} == {"name", "silos", "units_per_silo"}
+    assert {key for key in default if default[key] != demo[key]} == {"name", "silos"}
     assert demo["silos"] < default["silos"]
-    assert demo["units_per_silo"] < default["units_per_silo"]
 
 
 def test_a_seed_given_by_hand_replaces_the_one_of_the_file():
