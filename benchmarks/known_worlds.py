@@ -64,9 +64,9 @@ def seeds(setting: Setting) -> tuple[int, ...]:
 
 
 def scenario(*, quick: bool, seed: int) -> Scenario:
-    """The default scenario, or a toy of the same kind."""
+    """The default scenario, or a toy of the same kind, with just enough units for the private arm."""
     default = load_scenario("default", seed=seed)
-    return default.model_copy(update={"silos": 3, "units_per_silo": 5}) if quick else default
+    return default.model_copy(update={"silos": 3, "units_per_silo": 100}) if quick else default
 
 
 @lru_cache(maxsize=8)

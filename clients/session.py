@@ -2,9 +2,12 @@
 
 import json
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 
 from clients.errors import OutOfOrder
 from privacy.wire import Invitation
+
+INVITATIONS_KEPT = 64  # one per run; every message of a run needs it
 
 
 @dataclass(frozen=True)
@@ -17,9 +20,9 @@ class Session:
     units: float = 0.0
 
     def to_bytes(self) -> bytes:
-        """For `from_bytes`: one line of JSON, then the masking state."""
-        header = {"invitation": asdict(self.invitation), "started": self.started, "units": self.units}
-        return json.dumps(header).encode() + b"\n" + self.masking
+        """For `from_bytes`: two lines of JSON (the invitation, the rest), then the masking state."""
+        progress = json.dumps({"started": self.started, "units": self.units}).encode()
+        return b"\n".join((_encoded(self.invitation), progress, self.masking))
 
     @classmethod
     def from_bytes(cls, stored: bytes, *, run_id: str | None = None) -> "Session":
@@ -28,9 +31,8 @@ class Session:
             raise OutOfOrder(
                 "this silo has not joined a run", hint="invite it first; after a restart, resume the run"
             )
-        line, _, masking = stored.partition(b"\n")
-        header = json.loads(line)
-        invitation = Invitation(**header["invitation"])
+        line, progress, masking = stored.split(b"\n", 2)
+        invitation, header = _decoded(line), json.loads(progress)
         if run_id is not None and invitation.run_id != run_id:
             raise OutOfOrder("this silo joined another run", hint="invite it to this run first")
         return cls(invitation, masking, header["started"], header["units"])
@@ -38,3 +40,13 @@ class Session:
     def with_masking(self, masking: bytes) -> "Session":
         """The same session with the masking state as it is after a step."""
         return replace(self, masking=masking)
+
+
+@lru_cache(maxsize=INVITATIONS_KEPT)
+def _encoded(invitation: Invitation) -> bytes:
+    return json.dumps(asdict(invitation)).encode()
+
+
+@lru_cache(maxsize=INVITATIONS_KEPT)
+def _decoded(line: bytes) -> Invitation:
+    return Invitation(**json.loads(line))

@@ -33,7 +33,8 @@ class SiloHome:
     def of(cls, spec: SiloSpec) -> "SiloHome":
         """The home a silo file names, created for the owner's eyes only when it is not there."""
         directory = spec.state_directory / spec.silo
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not directory.is_dir():
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         rules = spec.privacy
         return cls(spec.silo, directory, LifetimeLimit(rules.lifetime_epsilon, rules.lifetime_delta))
 

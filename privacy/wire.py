@@ -13,6 +13,7 @@ Each is one Flower ConfigRecord of plain values; unknown or missing fields are r
 import hashlib
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -66,14 +67,14 @@ class Invitation:
     secure_aggregation: str
     model: str
 
-    @property
+    @cached_property
     def digest(self) -> bytes:
         """SHA-256 over every field; each sum request names it."""
         budget = (repr(self.epsilon), repr(self.delta), self.steps)
         parts = (self.run_id, self.privacy_mode, *budget, self.secure_aggregation, self.model)
         return hashlib.sha256(canonical_bytes("mixroom/invitation/v1", *parts)).digest()
 
-    @property
+    @cached_property
     def privacy(self) -> PrivacyTerms:
         """Raises InvalidSetting when the terms make no sense."""
         return PrivacyTerms(_enum(PrivacyMode, self.privacy_mode), self.epsilon, self.delta, self.steps)
@@ -100,7 +101,7 @@ class SumRequest:
     max_abs: float
     invitation: bytes  # digest of the invitation the silo accepted
 
-    @property
+    @cached_property
     def model_digest(self) -> bytes:
         """SHA-256 over everything the contribution depends on; enters every mask of the round."""
         parts: tuple[str | int | bytes, ...] = (

@@ -10,13 +10,23 @@ to Flower's wire format.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
 from time import perf_counter, time
 
-from flwr.app import Context, Error, Message, Metadata, RecordDict, UserConfig
+from flwr.app import (
+    ArrayRecord,
+    ConfigRecord,
+    Context,
+    Error,
+    Message,
+    Metadata,
+    MetricRecord,
+    RecordDict,
+    UserConfig,
+)
 from flwr.app.message import make_message
 from flwr.clientapp import ClientApp
 from flwr.common.constant import SUPERLINK_NODE_ID, ErrorCode
@@ -166,7 +176,7 @@ class InProcessGrid(Grid):
         if node_id not in self._contexts or loss is Loss.MESSAGE:
             return
         started = perf_counter()
-        reply = _handle(self._client_app, deepcopy(message), self._contexts[node_id])
+        reply = _handle(self._client_app, _copy(message), self._contexts[node_id])
         if loss is None:
             self._answers[message.metadata.message_id] = _Answer(reply, perf_counter() - started)
 
@@ -223,10 +233,31 @@ def _handle(client_app: ClientApp, message: Message, context: Context) -> Messag
         reply = client_app(message, context)
         if not isinstance(reply, Message) or not reply.metadata.reply_to_message_id:
             raise TypeError("the ClientApp did not return a reply: use Message(content, reply_to=message)")
-        return deepcopy(reply)  # the silo may keep, in its state, records it has just sent
+        return _copy(reply)  # the silo may keep, in its state, records it has just sent
     except Exception as failure:
         reason = f"{type(failure)}:<'{failure}'>"
         return Message(Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason), reply_to=message)
+
+
+def _copy(message: Message) -> Message:
+    """A message that shares nothing that can be changed with the original."""
+    if message.has_error():
+        return deepcopy(message)
+    records = {name: _copy_record(record) for name, record in message.content.items()}
+    return make_message(copy(message.metadata), content=RecordDict(records))
+
+
+def _copy_record(
+    record: ArrayRecord | MetricRecord | ConfigRecord,
+) -> ArrayRecord | MetricRecord | ConfigRecord:
+    """Values of a ConfigRecord cannot change but for lists; other records are copied in depth."""
+    if not isinstance(record, ConfigRecord):
+        return deepcopy(record)
+    copied = record.copy()
+    for name, value in record.items():
+        if isinstance(value, list):
+            copied[name] = copy(value)
+    return copied
 
 
 def _node_unavailable(message: Message) -> Message:

@@ -22,7 +22,7 @@ PROMISES = {
     "secure-round": ["secure round", "faster than Flower's SecAgg+, its simulation"],
     "mask-protocol": ["largest relative error"],
     "panel-load": ["load and check"],
-    "neural-fit": ["fit, 15 units x 104 weeks x 5 channels, 3 steps", "of which training steps"],
+    "neural-fit": ["fit, 300 units x 104 weeks x 5 channels, 3 steps", "of which training steps"],
     "dp-step": ["private step / plain step"],
     "accuracy": ["hold-out nRMSE", "share error", "masked and plain sums", "oracle"],
     "local-dp": ["as released", "of the model", "hold-out nRMSE"],
