@@ -9,7 +9,7 @@ from privacy.mask_silo import answer_unmask, mask_update
 from privacy.mask_state import SiloMaskState
 from privacy.quantization import FixedPoint
 from privacy.run_terms import SecureAggregation
-from privacy.secure_aggregation import MaskRequest, UnmaskReply, UnmaskRequest
+from privacy.secure_aggregation import UnmaskReply, UnmaskRequest
 from privacy.wire import MaskedUpdateMessage, PlainUpdate, SumRequest
 
 
@@ -33,7 +33,7 @@ def release(
     if session.invitation.masking is SecureAggregation.NONE:
         return session, PlainUpdate(silo, request.model_digest, quantised.astype("<u8").tobytes())
     state = SiloMaskState.from_bytes(session.masking)
-    step = mask_update(state, mask_request(request, state.roster_digest), quantised)
+    step = mask_update(state, request.masked(state.roster_digest), quantised)
     return session.with_masking(step.state.to_bytes()), MaskedUpdateMessage.of(step.message)
 
 
@@ -41,15 +41,3 @@ def unmask(session: Session, request: UnmaskRequest) -> tuple[Session, UnmaskRep
     """This silo's shares, given once per round, and the session to store before sending them."""
     step = answer_unmask(SiloMaskState.from_bytes(session.masking), request)
     return session.with_masking(step.state.to_bytes()), step.message
-
-
-def mask_request(request: SumRequest, roster_digest: bytes) -> MaskRequest:
-    """The round as the masks are bound to it."""
-    return MaskRequest(
-        request.run_id,
-        request.round,
-        request.model_digest,
-        roster_digest,
-        request.length,
-        request.fraction_bits,
-    )

@@ -1,7 +1,6 @@
 """How commands speak: narration on stderr, results on stdout as text or JSON."""
 
 import json
-import math
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +15,9 @@ def say(text: str) -> None:
 
 def print_json(content: Any) -> None:
     """One JSON document; what is not a number becomes null."""
-    typer.echo(json.dumps(_finite(content), indent=1, allow_nan=False))
+    from mmm_models.reporting.plain_json import nan_to_null
+
+    typer.echo(json.dumps(nan_to_null(content), indent=1, allow_nan=False))
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -30,13 +31,3 @@ def table(header: list[str], rows: list[list[str]]) -> str:
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

@@ -26,6 +26,7 @@ from privacy.secure_aggregation import (
     KeyAdvert,
     KeyRoster,
     MaskedUpdate,
+    MaskRequest,
     UnmaskReply,
     UnmaskRequest,
     canonical_bytes,
@@ -108,6 +109,12 @@ class SumRequest:
             self.run_id, self.round, self.purpose, self.length, self.fraction_bits, repr(self.max_abs), self.invitation
         )  # fmt: skip
         return hashlib.sha256(canonical_bytes("mixroom/sum-request/v1", *parts, *self.values)).digest()
+
+    def masked(self, roster_digest: bytes) -> MaskRequest:
+        """The round as the masks of that roster are bound to it."""
+        return MaskRequest(
+            self.run_id, self.round, self.model_digest, roster_digest, self.length, self.fraction_bits
+        )
 
     def vectors(self) -> tuple[Vector, ...]:
         """`values` as float64 vectors."""

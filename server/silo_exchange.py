@@ -15,7 +15,7 @@ from privacy.key_agreement import build_roster
 from privacy.mask_coordinator import MaskedRound
 from privacy.quantization import FixedPoint
 from privacy.run_terms import SecureAggregation
-from privacy.secure_aggregation import KeyAdvert, KeyRoster, MaskRequest, UnmaskReply
+from privacy.secure_aggregation import KeyAdvert, KeyRoster, UnmaskReply
 from privacy.wire import (
     CONTRIBUTE,
     HELLO,
@@ -132,7 +132,7 @@ class SiloExchange:
         self, request: SumRequest, scale: FixedPoint, replies: dict[str, Message | None]
     ) -> tuple[NDArray[np.float64], tuple[str, ...], list[Failure], int]:
         assert self.roster is not None
-        masked_round = MaskedRound(self.roster, mask_request(request, self.roster))
+        masked_round = MaskedRound(self.roster, request.masked(self.roster.digest))
         failures: list[Failure] = []
         for silo in self.roster.silos:
             try:
@@ -221,18 +221,6 @@ class SiloExchange:
 
 class _NoAnswer(Exception):
     """A silo sent an error, or nothing in time."""
-
-
-def mask_request(request: SumRequest, roster: KeyRoster) -> MaskRequest:
-    """The round as the masks are bound to it."""
-    return MaskRequest(
-        request.run_id,
-        request.round,
-        request.model_digest,
-        roster.digest,
-        request.length,
-        request.fraction_bits,
-    )
 
 
 def _read(reply: Message | None, kind: type[Body], silo: str) -> Body:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmm_models.errors import ModelError
+from mmm_models.reporting.plain_json import nan_to_null
 from mmm_models.reporting.report_input import ArmRow, PrivacyBox, ReportInput, RoundPoint, TruthRow
 from mmm_models.reporting.result_files import read_results
 
@@ -127,15 +128,4 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(_finite(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _finite(value: Any) -> Any:
-    """NaN becomes null, the only way JSON can say it."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
+    path.write_text(json.dumps(nan_to_null(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")

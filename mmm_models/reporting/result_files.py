@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from mmm_models.errors import ModelError
+from mmm_models.reporting.plain_json import nan_to_null
 from mmm_models.results import R2_EDGES, HoldoutFit, Results
 
 CONTRIBUTIONS, CURVES = "contributions.csv", "response_curves.csv"
@@ -139,18 +140,7 @@ def _r2_histogram(holdout: HoldoutFit) -> list[dict[str, float | None]]:
 
 
 def _json(content: dict[str, Any]) -> str:
-    return json.dumps(_nan_to_null(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _nan_to_null(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: _nan_to_null(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_nan_to_null(item) for item in value]
-        case float() if not math.isfinite(value):
-            return None
-    return value
+    return json.dumps(nan_to_null(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _nulls_to_nan(value: Any) -> Any:
