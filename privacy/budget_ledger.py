@@ -98,12 +98,6 @@ class Ledger:
             _charges(log, path)
         return ledger
 
-    def would_exceed(self, events: Iterable[GaussianEvent]) -> bool:
-        """Whether charging `events` now would be refused."""
-        with self._log.locked() as log:
-            spent = _events(_charges(log, self._path))
-        return epsilon_of((*spent, *events), self._limit.delta) > self._limit.epsilon
-
     def require_affordable(self, run_id: str, purpose: str, events: Iterable[GaussianEvent]) -> None:
         """Raises BudgetExhausted when `charge` would; a run that was charged before is affordable."""
         events = tuple(events)

@@ -51,12 +51,14 @@ class TestCharging:
         summary = ledger.summary()
         assert summary.spent == pytest.approx(epsilon_of(run_of(5.0) + run_of(5.0), DELTA))
         assert summary.spent < 8.0
-        assert ledger.would_exceed(run_of(5.0))
+        with pytest.raises(BudgetExhausted):
+            ledger.require_affordable("run-3", "train", run_of(5.0))
+        assert ledger.summary() == summary, "asking costs nothing"
 
     def test_a_run_calibrated_to_the_whole_limit_fits_an_empty_ledger(self, path: Path) -> None:
         ledger = opened(path)
 
-        assert not ledger.would_exceed(run_of(8.0))
+        ledger.require_affordable("run-1", "train", run_of(8.0))
         assert ledger.charge("run-1", "train", run_of(8.0)).spent_after <= 8.0
 
     def test_a_run_of_what_is_left_fits_and_leaves_nothing(self, path: Path) -> None:
@@ -90,7 +92,8 @@ class TestCharging:
             ledger.charge("run-2", "train", run_of(6.0))
         hinted = float(refused.value.hint.split("epsilon ")[1].split()[0])
 
-        assert ledger.would_exceed(run_of(hinted + 0.01))
+        with pytest.raises(BudgetExhausted):
+            ledger.require_affordable("run-2", "train", run_of(hinted + 0.01))
         ledger.charge("run-2", "train", run_of(hinted))
 
     def test_one_huge_run_is_refused_on_an_empty_ledger(self, path: Path) -> None:
