@@ -31,6 +31,7 @@ FENCES = {
     "flwr": (
         "server/app.py",
         "server/silo_exchange.py",
+        "server/silo_link.py",
         "clients/app.py",
         "privacy/wire.py",
         "simulations/",

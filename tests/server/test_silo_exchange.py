@@ -30,6 +30,7 @@ from privacy.wire import (
     to_record,
 )
 from server.errors import RoundAborted, SiloRefused, SilosMissing
+from server.masked_sums import MaskedSums
 from server.rounds import FRACTION_BITS, MAX_ABS
 from server.run_plan import RunPlan, plan_run
 from server.silo_exchange import SiloExchange
@@ -356,12 +357,13 @@ def test_a_roster_in_which_a_key_was_swapped_is_refused_by_the_silos(
 ) -> None:
     """A coordinator that puts its own key in a silo's place could read the peers' updates."""
     coordinator = Coordinator(silo_files, tmp_path)
-    coordinator.started()
-    assert coordinator.exchange.roster is not None
-    honest = KeyRosterMessage.of(coordinator.exchange.roster)
+    plan = coordinator.started()
+    link, sums = coordinator.exchange.link, coordinator.exchange.sums
+    assert isinstance(sums, MaskedSums)
+    honest = KeyRosterMessage.of(sums.roster)
     keys = (b"\x09" + bytes(31), *honest.exchange_keys[1:])
-    joined = coordinator.exchange._ask_all(JOIN, to_record(coordinator.exchange.invitation))
+    joined = link.ask_all(JOIN, to_record(plan.invitation))
     assert set(joined) == set(SILOS)
 
     with pytest.raises(SiloRefused, match="does not take part"):
-        coordinator.exchange._ask_all(START, to_record(replace(honest, exchange_keys=keys)))
+        link.ask_all(START, to_record(replace(honest, exchange_keys=keys)))

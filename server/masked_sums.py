@@ -1,0 +1,62 @@
+"""Sums under pairwise masks: collect masked vectors, ask once for the seeds, open the sum and nothing else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from privacy.errors import PrivacyError, SiloFault
+from privacy.mask_coordinator import MaskedRound, UnmaskedSum
+from privacy.secure_aggregation import KeyRoster, UnmaskReply, UnmaskRequest
+from privacy.wire import UNMASK, MaskedUpdateMessage, SumRequest, to_record
+from server.collected_sum import Attendance, Collected
+from server.errors import RoundAborted
+from server.silo_link import NoAnswer, Replies, SiloLink, largest_reply, read_reply
+
+
+@dataclass(frozen=True)
+class MaskedSums:
+    """Two messages a silo and sum; `roster.threshold` silos must stay to the end."""
+
+    link: SiloLink
+    roster: KeyRoster
+
+    def collect(self, request: SumRequest, replies: Replies, attendance: Attendance) -> Collected:
+        masked_round = MaskedRound(self.roster, request.masked(self.roster.digest))
+        for silo in self.roster.silos:
+            try:
+                masked_round.accept_update(read_reply(replies.get(silo), MaskedUpdateMessage, silo).update())
+            except (NoAnswer, PrivacyError) as error:
+                attendance.note(silo, error)
+        attendance.require_enough(masked_round.alive, needed=self.roster.threshold)
+        requests = self._unmask_requests(masked_round, attendance)
+        answers = self.link.send({item.silo: (UNMASK, to_record(item)) for item in requests})
+        replied = []
+        for silo in masked_round.alive:
+            try:
+                masked_round.accept_reply(read_reply(answers.get(silo), UnmaskReply, silo))
+                replied.append(silo)
+            except (NoAnswer, PrivacyError) as error:
+                attendance.note(silo, error)
+        attendance.require_enough(replied, needed=self.roster.threshold)
+        unmasked = _opened(masked_round, request)
+        for silo in unmasked.faulty:
+            attendance.note(silo, "sent wrong shares")
+        attendance.require_enough(replied, needed=self.roster.threshold)
+        return Collected(unmasked.total, unmasked.silos, largest_reply(replies) + largest_reply(answers))
+
+    def _unmask_requests(self, masked_round: MaskedRound, attendance: Attendance) -> Sequence[UnmaskRequest]:
+        """Ask to unmask, leaving out silos whose masks do not fit the others' (one try)."""
+        try:
+            return masked_round.unmask_requests()
+        except SiloFault as error:
+            for silo in error.silos:
+                masked_round.exclude(silo)
+                attendance.note(silo, error)
+            attendance.require_enough(masked_round.alive, needed=self.roster.threshold)
+            return masked_round.unmask_requests()
+
+
+def _opened(masked_round: MaskedRound, request: SumRequest) -> UnmaskedSum:
+    try:
+        return masked_round.finish()
+    except PrivacyError as error:
+        raise RoundAborted(f"sum {request.round} cannot be unmasked: {error}", hint=error.hint) from error
