@@ -18,11 +18,14 @@ BENCHMARKS = {
     "demo": "benchmarks.demo",
     "secure-round": "benchmarks.secure_round",
     "mask-protocol": "benchmarks.mask_protocol",
+    "paillier": "benchmarks.paillier",
     "panel-load": "benchmarks.panel_load",
     "neural-fit": "benchmarks.neural_fit",
     "dp-step": "benchmarks.dp_step",
     "accuracy": "benchmarks.accuracy",
     "local-dp": "benchmarks.local_dp",
+    "distributed-dp": "benchmarks.distributed_dp",
+    "poisoning": "benchmarks.poisoning",
 }
 QUIET = {
     "FLWR_TELEMETRY_ENABLED": "0",

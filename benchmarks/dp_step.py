@@ -5,7 +5,7 @@ one needs only the gradient of the sum.
 """
 
 from benchmarks.known_worlds import DELTA, EPSILON, known_world
-from benchmarks.line import Line, Setting
+from benchmarks.line import Bar, Line, Setting
 from benchmarks.stopwatch import interleaved, median
 from clients.local_training import LocalRun, train_locally
 from mmm_models.federated_spec import LocalTraining
@@ -33,7 +33,7 @@ def measure(setting: Setting) -> tuple[Line, ...]:
         )
         train_locally(response, data, run, clip_norm=CLIP_NORM)
 
-    private = PrivacyTerms(PrivacyMode.LOCAL, EPSILON, DELTA, ROUNDS)
+    private = PrivacyTerms(PrivacyMode.LOCAL, EPSILON, DELTA, ROUNDS, values=25)
     ways = {"plain": lambda: step(PrivacyTerms(PrivacyMode.NONE)), "private": lambda: step(private)}
     interleaved(ways, repetitions=1)  # imports Opacus and works out the noise, both once a run
     seconds = interleaved(ways, repetitions=3 if setting.quick else 31)
@@ -42,5 +42,5 @@ def measure(setting: Setting) -> tuple[Line, ...]:
     return (
         Line(f"plain step of one silo, {size}", 1e3 * median(plain), "ms", values=plain),
         Line(f"private step of one silo, {size}", 1e3 * median(noised), "ms", values=noised),
-        Line("private step / plain step", median(noised) / median(plain), "x"),
+        Line("private step / plain step", median(noised) / median(plain), "x", Bar(1.8)),
     )

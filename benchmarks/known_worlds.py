@@ -9,20 +9,14 @@ from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.line import Setting
-from mmm_models.attribution import Naming, results_from_sum
 from mmm_models.intake.silo_file import read_silo_spec
-from mmm_models.panel import pool
 from mmm_models.reporting.report_input import ArmRow
 from mmm_models.reporting.result_files import read_results
 from mmm_models.results import Results
 from mmm_models.stored_model import StoredModel, load_model
-from mmm_models.unit_data import prepare
-from mmm_models.unit_records import unit_records
 from simulations.arms import arm_row, measure_federated
-from simulations.comparison import ComparisonSettings
+from simulations.federated_arms import FederatedArm, Noise, NoiseKind
 from simulations.federation import train_in_process
 from simulations.scenario import Scenario, load_scenario
 from simulations.world import ChannelTruth, World, make_world
@@ -82,33 +76,16 @@ def train_arm(setting: Setting, seed: int, arm: Arm, repetition: int = 0) -> Tra
     """Train once per seed, arm and repetition; silos start with a new key, noise and ledger each time."""
     known = known_world(setting, seed)
     directory = setting.scratch / "runs" / f"{seed}-{arm.name.lower()}-{repetition}"
-    chosen = ComparisonSettings(EPSILON, DELTA, rounds=TOY_ROUNDS if setting.quick else 0).run(
-        directory, known.world.scenario, masks=arm is not Arm.PLAIN, private=arm is Arm.PRIVATE
-    )
+    noise = Noise(NoiseKind.LOCAL, EPSILON, DELTA) if arm is Arm.PRIVATE else None
+    planned = FederatedArm(name=arm.value, folder=directory.name, masks=arm is not Arm.PLAIN, noise=noise)
+    chosen = planned.settings(directory, known.world.scenario, rounds=TOY_ROUNDS if setting.quick else 0)
     _forget_states(known.specs)
     began = time.perf_counter()
     with contextlib.redirect_stderr(io.StringIO()):  # a line per round
         train_in_process(known.specs, chosen)
     released, model = read_results(directory), load_model(directory)
     measured = measure_federated(released, model, known.world.panels, seconds=time.perf_counter() - began)
-    epsilon = EPSILON if arm is Arm.PRIVATE else None
-    return TrainedArm(released, arm_row(arm.value, measured, known.truth, epsilon=epsilon), model)
-
-
-def exact_shares(model: StoredModel, world: World) -> np.ndarray:
-    """Share of the outcome `[channel]` by this model over all units, without the noise of a private release.
-
-    Only a simulator, who sees every panel, can compute it: it tells what the model learnt from what it says.
-    """
-    described = model.description
-    panel = pool(world.panels).with_channels(described.panel_channels)
-    data = prepare(panel, model.scales, described.model, holdout_weeks=described.holdout_weeks)
-    layout, response = described.records(private=False), model.response()
-    total = unit_records(response, panel, data, scales=model.scales, layout=layout).sum(axis=0)
-    naming = Naming(panel.channels, described.outcome_unit, described.currency)
-    results = results_from_sum(total, naming, response=response, scales=model.scales, layout=layout)
-    share = {channel.channel: channel.share for channel in results.channels}
-    return np.array([share[name] for name in world.scenario.channel_names])
+    return TrainedArm(released, arm_row(arm.value, measured, known.truth, noise=noise), model)
 
 
 def _forget_states(specs: tuple[Path, ...]) -> None:

@@ -7,8 +7,9 @@ them, evaluated exactly, which nobody but a simulator can do.
 
 import numpy as np
 
-from benchmarks.known_worlds import Arm, KnownWorld, TrainedArm, exact_shares, known_world, seeds, train_arm
+from benchmarks.known_worlds import Arm, KnownWorld, TrainedArm, known_world, seeds, train_arm
 from benchmarks.line import Bar, Line, Setting
+from simulations.exact_shares import exact_shares
 
 FIT, SHARE_POINTS = Bar(0.02), Bar(0.4)
 REPETITIONS, TOY_REPETITIONS = 3, 1

@@ -2,8 +2,9 @@
 
 10 silos x 2,000 parameters through the in-process grid: the real coordinator's exchange, the real client app
 with its silo file, session and release gate, two messages per silo; only the training in the client is
-replaced by a fixed vector. Key agreement, once a run, is timed apart. Half of the rounds run before Flower's
-SecAgg+, half after it, so that a machine that gets busier does not favour either.
+replaced by a fixed vector. Rounds with distributed noise also draw each silo's share from its noise key, and
+remember on its disk that it answered. Key agreement, once a run, is timed apart. Half of the rounds run before
+Flower's SecAgg+, half after it, so that a machine that gets busier does not favour either.
 """
 
 from collections.abc import Iterator
@@ -24,17 +25,20 @@ from clients.app import app as client_app
 from clients.session import Session
 from clients.settings import SILO_KEY
 from clients.silo_home import SiloHome
+from privacy.distributed_noise import DistributedSum, IntegerBlock, NoiseShares, noised_sum, read_sum
+from privacy.quantization import FixedPoint
 from privacy.wire import SumRequest, pack_vector
-from server.rounds import FRACTION_BITS, MAX_ABS
 from server.run_plan import plan_run
 from server.settings import RunSettings
 from server.silo_exchange import SiloExchange, SiloSum
+from server.sum_questions import FRACTION_BITS, MAX_ABS
 from simulations.federation import FIRST_NODE, enrol_together
 from simulations.in_process_grid import InProcessGrid, InProcessRun
 from simulations.scenario import load_scenario
 from simulations.world import make_world
 from simulations.world_files import write_world
 
+NOISED, NOISE_MULTIPLIER = "noised", 3.0
 MILLISECONDS, TIMES_FASTER, EXACTNESS = Bar(15.0), Bar(30.0, at_least=True), Bar(1e-6)
 
 
@@ -53,17 +57,22 @@ def measure(setting: Setting) -> tuple[Line, ...]:
     size = Size(silos=3, values=20, repetitions=4, peer_rounds=2) if setting.quick else Size()
     peer = PeerCase(size.silos, size.values, size.peer_rounds)
     federation = Federation(setting.scratch / "secure-round", size)
+    half = size.repetitions // 2
     with federation.without_training():
         agreed = seconds_of(federation.agree)
         federation.rounds(3)  # imports, caches
-        ours = federation.rounds(size.repetitions // 2)
+        federation.rounds(3, noised=True)
+        ours, noised = federation.rounds(half), federation.rounds(half, noised=True)
         same_grid = in_process_rounds(peer)
         on_ray = ray_rounds(peer)
-        ours += federation.rounds(size.repetitions // 2)
+        ours, noised = ours + federation.rounds(half), noised + federation.rounds(half, noised=True)
     name = f"{size.silos} silos x {size.values:,} parameters"
     ray_median = median(on_ray) if on_ray else float("nan")
     return (
         Line(f"secure round, {name}", 1e3 * median(ours), "ms", MILLISECONDS, ours),
+        Line(
+            f"secure round with distributed noise, {name}", 1e3 * median(noised), "ms", MILLISECONDS, noised
+        ),
         Line("Flower's SecAgg+, its simulation", 1e3 * ray_median, "ms", values=on_ray),
         Line("faster than Flower's SecAgg+, its simulation", ray_median / median(ours), "x", TIMES_FASTER),
         Line("Flower's SecAgg+, our in-process grid", 1e3 * median(same_grid), "ms", values=same_grid),
@@ -95,6 +104,10 @@ class Federation:
         self._vectors = {path.stem: vector for path, vector in zip(specs, vectors, strict=True)}
         self._expected = vectors.sum(axis=0)
         self._invitation = b""
+        shares = NoiseShares(survivors=size.silos, colluding=1)
+        bound = 1.1 * float(np.linalg.norm(vectors, axis=1).max())
+        self._release = DistributedSum((IntegerBlock(size.values, bound, NOISE_MULTIPLIER),), shares)
+        self._noise_deviation = NOISE_MULTIPLIER * bound * (size.silos / shares.honest) ** 0.5
         self.largest_error = 0.0
         self.bytes_sent = 0
 
@@ -104,25 +117,29 @@ class Federation:
         self._exchange.start(plan.invitation)
         self._invitation = plan.invitation.digest
 
-    def rounds(self, repetitions: int) -> tuple[float, ...]:
+    def rounds(self, repetitions: int, *, noised: bool = False) -> tuple[float, ...]:
         """Seconds of each; every sum is checked against the one computed in floating point."""
-        return tuple(self._round() for _ in range(repetitions))
+        return tuple(self._round(noised) for _ in range(repetitions))
 
     @contextmanager
     def without_training(self) -> Iterator[None]:
         """Clients answer with their fixed vector instead of training."""
 
         def fixed(spec_path: Path, home: SiloHome, session: Session, request: SumRequest) -> Answer:
-            return Answer(session, self._vectors[home.silo])
+            vector = self._vectors[home.silo]
+            if request.purpose != NOISED:
+                return Answer(session, FixedPoint(request.fraction_bits, request.max_abs).quantize(vector))
+            noise = home.noise_for(request.run_id, request.round, request.model_digest, once=True)
+            return Answer(session, noised_sum(vector[None, :], self._release, noise))
 
         with patch("clients.answer_sum.answer_sum", fixed):
             yield
 
-    def _round(self) -> float:
+    def _round(self, noised: bool) -> float:
         request = SumRequest(
             run_id="benchmark",
             round=next(self._numbers),
-            purpose="round",
+            purpose=NOISED if noised else "exact",
             values=(self._model,),
             length=self._expected.size,
             fraction_bits=FRACTION_BITS,
@@ -131,7 +148,11 @@ class Federation:
         )
         answers: list[SiloSum] = []
         seconds = seconds_of(lambda: answers.append(self._exchange.sum(request)))
-        error = float(np.abs(answers[0].total / self._expected - 1.0).max())
-        self.largest_error = max(self.largest_error, error)
+        if noised:
+            away = np.abs(read_sum(answers[0].integers, self._release) - self._expected)
+            assert float(away.max()) < 10.0 * self._noise_deviation, "a sum is off beyond its noise"
+        else:
+            error = float(np.abs(answers[0].total / self._expected - 1.0).max())
+            self.largest_error = max(self.largest_error, error)
         self.bytes_sent = answers[0].bytes_sent
         return seconds

@@ -21,10 +21,10 @@ from privacy.wire import SumRequest
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """The vector for the gate, with the session as it goes on."""
+    """The integers for the gate, with the session as it goes on."""
 
     session: Session
-    vector: NDArray[np.float64]
+    integers: NDArray[np.uint64]
 
 
 def answer_sum(spec_path: Path, home: SiloHome, session: Session, request: SumRequest) -> Answer:
@@ -42,12 +42,12 @@ def answer_sum(spec_path: Path, home: SiloHome, session: Session, request: SumRe
     data = read_silo_data(spec_path, model)
     if privacy.private:
         answered = hashlib.sha256(request.model_digest + data.digest).digest()
-        noise = home.noise_for(request.run_id, request.round, answered)
+        noise = home.noise_for(request.run_id, request.round, answered, once=privacy.answered_once)
     contribution = contribute(data, Task(request, model, privacy, noise, session.units))
-    if contribution.vector.shape != (request.length,):
+    if contribution.integers.shape != (request.length,):
         raise OutOfOrder(
             "the sum asked for does not have the agreed length", hint="run the same version everywhere"
         )
     if contribution.unit_fits:
         save_unit_fits(contribution.unit_fits, home.run_directory(request.run_id))
-    return Answer(replace(session, units=contribution.units), contribution.vector)
+    return Answer(replace(session, units=contribution.units), contribution.integers)

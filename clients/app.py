@@ -1,14 +1,17 @@
 """One silo's Flower client: a thin handler per message; everything it sends is listed in privacy/wire.py."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from flwr.app import ConfigRecord, Context, Error, Message
 from flwr.clientapp import ClientApp
 
-from clients.errors import SiloError
+from clients.errors import OutOfOrder, SiloError
+from clients.key_holder import answer_as_holder, holder_directory
 from clients.membership import consider, introduce, start
 from clients.own_file import read_own_file
+from clients.refusal_words import refusal_words
 from clients.release_gate import release, require_agreed, unmask
 from clients.session import Session
 from clients.settings import SiloSettings
@@ -16,6 +19,7 @@ from clients.silo_home import SiloHome
 from mmm_models.errors import ModelError
 from mmm_models.intake.silo_spec import SiloSpec
 from privacy.errors import PrivacyError
+from privacy.paillier_keys import ModulusRule
 from privacy.secure_aggregation import UnmaskRequest
 from privacy.wire import (
     SILO_FAILED,
@@ -52,7 +56,8 @@ def join(message: Message, context: Context) -> Message:
 def begin(message: Message, context: Context) -> Message:
     def reply(spec: SiloSpec, home: SiloHome) -> Any:
         roster = from_record(message.content, KeyRosterMessage)
-        _store(context, start(home, _session(context, roster.run_id), roster))
+        rule = ModulusRule(spec.privacy.min_modulus_bits)
+        _store(context, start(home, _session(context, roster.run_id), roster, modulus=rule))
         return Acknowledgement(spec.silo)
 
     return _answer(message, context, reply)
@@ -68,7 +73,7 @@ def contribute(message: Message, context: Context) -> Message:
         require_agreed(session, request)
         settings = SiloSettings.read(dict(context.node_config), dict(context.run_config))
         answer = answer_sum(settings.spec_path, home, session, request)
-        session, body = release(answer.session, spec.silo, request, answer.vector)
+        session, body = release(answer.session, spec.silo, request, answer.integers)
         _store(context, session)
         return body
 
@@ -85,6 +90,14 @@ def reveal(message: Message, context: Context) -> Message:
     return _answer(message, context, reply)
 
 
+@app.train("open")
+def open_sum(message: Message, context: Context) -> Message:
+    def reply(spec: SiloSpec, home: SiloHome) -> Any:
+        raise OutOfOrder("a silo opens no sums", hint="ask the key holder")
+
+    return _answer(message, context, reply)
+
+
 def _session(context: Context, run_id: str | None = None) -> Session:
     record = context.state.config_records.get(SESSION)
     stored = record[SESSION] if record is not None else b""
@@ -97,14 +110,22 @@ def _store(context: Context, session: Session) -> None:
 
 
 def _answer(message: Message, context: Context, reply: Callable[[SiloSpec, SiloHome], Any]) -> Message:
-    """Reply, or refuse in words that hold no data: an exception's own text may quote rows."""
+    """Reply, or refuse in words that hold no data: an exception's own text may quote rows.
+
+    Where the node's configuration names a key holder, the key holder answers.
+    """
+    silo_file = Path()
     try:
-        settings = SiloSettings.read(dict(context.node_config), dict(context.run_config))
-        spec = read_own_file(settings.spec_path)
+        holder = holder_directory(dict(context.node_config))
+        if holder is not None:
+            silo_file = holder / "key-holder"
+            body = answer_as_holder(holder, message.metadata.message_type, message.content)
+            return Message(to_record(body), reply_to=message)
+        silo_file = SiloSettings.read(dict(context.node_config), dict(context.run_config)).spec_path
+        spec = read_own_file(silo_file)
         return Message(to_record(reply(spec, SiloHome.of(spec))), reply_to=message)
     except (SiloError, PrivacyError, ModelError) as error:
-        hint = f"\n{error.hint}" if error.hint else ""
-        return Message(Error(SILO_REFUSED, f"{type(error).__name__}: {error}{hint}"), reply_to=message)
+        return Message(Error(SILO_REFUSED, refusal_words(error, silo_file)), reply_to=message)
     except Exception as error:
         return Message(
             Error(SILO_FAILED, f"{type(error).__name__} (its text stays in the silo)"), reply_to=message

@@ -7,25 +7,37 @@ import torch
 from numpy.typing import NDArray
 
 from clients.errors import OutOfOrder
+from clients.gradient_sums import (
+    Noising,
+    exact_curvature,
+    exact_gradient,
+    in_double,
+    noised_curvature,
+    noised_gradient,
+)
 from clients.local_training import LocalRun, train_locally
-from clients.planned_sums import REPORT, ROUND, SCALES
 from clients.silo_data import SiloData
+from clients.update_bound import UpdateBound
 from mmm_models.evaluation import holdout_errors
-from mmm_models.federated_spec import FederatedModel, RoundSum
+from mmm_models.federated_spec import FederatedModel, GradientSum, LocalOptimizer, RoundSum
 from mmm_models.network import MediaResponse
 from mmm_models.neural_mmm import unit_fits
-from mmm_models.private_records import clip_bound, column_weights
+from mmm_models.private_records import draft_frame, report_frame
 from mmm_models.results import UnitFit
 from mmm_models.scaling import Scales, octave_counts, scale_quantities
 from mmm_models.training import set_vector
 from mmm_models.unit_data import UnitData
 from mmm_models.unit_records import unit_records
-from privacy.bounded_sum import exact_sum, noisy_sum
-from privacy.run_terms import PrivacyTerms, Release
+from privacy.distributed_noise import DistributedSum, noised_sum, read_sum
+from privacy.quantization import FixedPoint
+from privacy.run_releases import RunReleases
+from privacy.run_terms import PrivacyMode, PrivacyTerms
 from privacy.secure_noise import NoiseSource
+from privacy.sum_schedule import Purpose
 from privacy.wire import SumRequest
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,38 +53,52 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Contribution:
-    """A vector ready for the gate. `units` is the silo's unit count as later sums may use it."""
+    """Integers modulo 2^64, ready for the gate. `units` is the silo's unit count as later sums may use it."""
 
-    vector: Array
+    integers: Integers
     units: float
     unit_fits: tuple[UnitFit, ...] = ()
 
 
 def contribute(data: SiloData, task: Task) -> Contribution:
     """The silo's own part of the sum that was asked for."""
-    kinds = {SCALES: _scales, ROUND: _round, REPORT: _report}
+    kinds = {
+        Purpose.SCALES: _scales,
+        Purpose.CURVATURE: _curvature,
+        Purpose.ROUND: _gradient if task.model.local.optimizer is LocalOptimizer.NONE else _round,
+        Purpose.DRAFT: _draft,
+        Purpose.REPORT: _report,
+    }
     if task.request.purpose not in kinds:
         raise OutOfOrder(
             f"the coordinator asks for an unknown sum, {task.request.purpose!r}",
             hint="run the same version everywhere",
         )
-    return kinds[task.request.purpose](data, task)
+    return kinds[Purpose(task.request.purpose)](data, task)
 
 
 def _scales(data: SiloData, task: Task) -> Contribution:
     """Octave counts and the number of units.
 
-    Guarantee in private runs: one Gaussian release; a unit adds one to at most one octave of each quantity and
-    one to the count, so its record has L2 norm at most sqrt(quantities + 1).
+    Guarantee in private runs: one release of `RunReleases.scales`.
     """
     quantities = scale_quantities(data.panel, task.model.media_per, data.level)
     counts = octave_counts(quantities).reshape(data.panel.n_units, -1)
     records = np.concatenate([counts, np.ones((data.panel.n_units, 1))], axis=1)
     if not task.privacy.private:
-        return Contribution(exact_sum(records), float(data.panel.n_units))
-    bound = float(np.sqrt(quantities.shape[1] + 1))
-    total = noisy_sum(records, bound, task.privacy.noise_multiplier(Release.SCALES), task.noise)
-    return Contribution(total, max(float(total[-1]), 1.0))
+        units = float(data.panel.n_units)
+        share = UpdateBound.of(task.model.local).share(units)
+        return Contribution(_exact(records.sum(axis=0) * share, task), units)
+    release = RunReleases(task.privacy).scales(quantities.shape[1], records.shape[1])
+    total = noised_sum(records, release, task.noise)
+    return Contribution(total, _own_units(total, release, task.privacy))
+
+
+def _own_units(total: Integers, release: DistributedSum, privacy: PrivacyTerms) -> float:
+    """The silo's number of units where its own noise alone covers it; zero, not to be used, elsewhere."""
+    if privacy.mode is not PrivacyMode.LOCAL:
+        return 0.0
+    return max(float(read_sum(total, release)[-1]), 1.0)
 
 
 def _round(data: SiloData, task: Task) -> Contribution:
@@ -94,7 +120,37 @@ def _round(data: SiloData, task: Task) -> Contribution:
         else np.array([update.loss_sum, *metrics])
     )
     layout = RoundSum(parameters=len(parameters), private=task.privacy.private)
-    return Contribution(layout.join(update.change, task.units, extra), task.units)
+    bound = UpdateBound.of(task.model.local)
+    share = bound.share(task.units)
+    vector = layout.join(bound.shorten(update.change), share * task.units, share * extra)
+    return Contribution(_exact(vector, task), task.units)
+
+
+def _gradient(data: SiloData, task: Task) -> Contribution:
+    """The sum of whitened gradients at the parameters sent, with the fit there or the clip count."""
+    parameters, scale_vector, (clip_norm,), forward = task.request.vectors()
+    response, prepared = _prepared(data, task.model, parameters, scale_vector)
+    white = _square(forward, len(parameters))
+    if task.privacy.private:
+        release = RunReleases(task.privacy).gradient(len(parameters), float(clip_norm))
+        return Contribution(noised_gradient(response, prepared, white, _noising(release, task)), task.units)
+    bound = UpdateBound.of(task.model.local)
+    found, share = exact_gradient(response, prepared, white, bound), bound.share(prepared.units)
+    layout = GradientSum(parameters=len(parameters), private=False)
+    extra = share * np.array([found.loss, *_metrics(response, prepared)])
+    return Contribution(_exact(layout.join(found.gradient, extra), task), task.units)
+
+
+def _curvature(data: SiloData, task: Task) -> Contribution:
+    """The sum of whitened curvature at the parameters sent."""
+    parameters, scale_vector, (length,), forward = task.request.vectors()
+    response, prepared = _prepared(data, task.model, parameters, scale_vector)
+    white = _square(forward, len(parameters))
+    if task.privacy.private:
+        release = RunReleases(task.privacy).curvature(task.request.length, float(length))
+        return Contribution(noised_curvature(response, prepared, white, _noising(release, task)), task.units)
+    total = exact_curvature(response, prepared, white, UpdateBound.of(task.model.local))
+    return Contribution(_exact(total, task), task.units)
 
 
 def _metrics(response: MediaResponse, prepared: UnitData) -> Array:
@@ -108,21 +164,65 @@ def _metrics(response: MediaResponse, prepared: UnitData) -> Array:
 def _report(data: SiloData, task: Task) -> Contribution:
     """Sums from which contributions, ROI, curves and fit are computed; per-unit fits stay in the silo.
 
-    Guarantee in private runs: one Gaussian release of weighted records clipped to `clip_bound`.
+    Guarantee in private runs: one release of `RunReleases.report`.
+    """
+    parameters, scale_vector, *_ = task.request.vectors()
+    response, prepared = _prepared(data, task.model, parameters, scale_vector)
+    records = _unit_records(response, data, prepared, task)
+    fits = unit_fits(data.panel, holdout_errors(response, prepared), prepared.level.double().numpy())
+    if not task.privacy.private:
+        return Contribution(_exact(records.sum(axis=0), task), task.units, fits)
+    (slope,) = task.request.vectors()[2:]
+    layout = task.model.records(private=True)
+    if slope.shape != (layout.length,):
+        raise OutOfOrder(
+            "the report asked for does not have the agreed shape", hint="run the same version everywhere"
+        )
+    frame = report_frame(
+        layout, response, slope, weeks=task.model.weeks, holdout_weeks=task.model.holdout_weeks
+    )
+    release = RunReleases(task.privacy).report(layout.length, frame.bound)
+    return Contribution(noised_sum(frame.measure(records), release, task.noise), task.units, fits)
+
+
+def _draft(data: SiloData, task: Task) -> Contribution:
+    """What the report will be measured from.
+
+    Guarantee: one release of `RunReleases.draft`. Only private runs ask for it.
     """
     parameters, scale_vector = task.request.vectors()
     response, prepared = _prepared(data, task.model, parameters, scale_vector)
+    layout = task.model.records(private=True)
+    frame = draft_frame(layout, response, weeks=task.model.weeks, holdout_weeks=task.model.holdout_weeks)
+    measured = frame.measure(_unit_records(response, data, prepared, task))
+    release = RunReleases(task.privacy).draft(layout.length, frame.bound)
+    return Contribution(noised_sum(measured, release, task.noise), task.units)
+
+
+def _unit_records(response: MediaResponse, data: SiloData, prepared: UnitData, task: Task) -> Array:
+    _, scale_vector, *_ = task.request.vectors()
     scales = Scales.from_vector(scale_vector, task.model.media_per)
     layout = task.model.records(private=task.privacy.private)
-    records = unit_records(response, data.panel, prepared, scales=scales, layout=layout)
-    fits = unit_fits(data.panel, holdout_errors(response, prepared), prepared.level.double().numpy())
-    if not task.privacy.private:
-        return Contribution(exact_sum(records), task.units, fits)
-    weights = column_weights(layout, response, weeks=task.model.weeks, holdout_weeks=task.model.holdout_weeks)
-    multiplier = task.privacy.noise_multiplier(Release.REPORT)
-    return Contribution(
-        noisy_sum(records * weights, clip_bound(layout), multiplier, task.noise), task.units, fits
-    )
+    if layout.private:
+        response, prepared = in_double(response, prepared)
+    return unit_records(response, data.panel, prepared, scales=scales, layout=layout)
+
+
+def _exact(vector: Array, task: Task) -> Integers:
+    """In the request's fixed point; what is out of its range is refused (ValueOutOfRange), never sent."""
+    return FixedPoint(task.request.fraction_bits, task.request.max_abs).quantize(vector)
+
+
+def _noising(release: DistributedSum, task: Task) -> Noising:
+    return Noising(release, task.noise, task.privacy.sample_rate)
+
+
+def _square(flat: Array, size: int) -> Array:
+    if flat.size != size * size:
+        raise OutOfOrder(
+            "the coordinates sent do not have the agreed shape", hint="run the same version everywhere"
+        )
+    return flat.reshape(size, size)
 
 
 def _prepared(

@@ -13,7 +13,7 @@ from mmm_models.objective import UnitObjective, gradient_balance, training_recor
 from mmm_models.response_prior import prior_weight
 from mmm_models.training import get_vector, prior_gradient, set_vector
 from mmm_models.unit_data import UnitData
-from privacy.run_terms import PrivacyTerms, Release
+from privacy.run_terms import PrivacyTerms
 from privacy.secure_noise import NoiseSource
 
 Array = NDArray[np.float64]
@@ -42,9 +42,9 @@ class LocalUpdate:
 def train_locally(response: MediaResponse, data: UnitData, run: LocalRun, *, clip_norm: float) -> LocalUpdate:
     """Take `run.training.steps` steps on the mean loss of this silo's units, plus the prior's share.
 
-    Guarantee in private runs: each step is one Gaussian release of the clipped gradient sum (noise multiplier
-    of `Release.GRADIENT`) and one of the count of unclipped units (`Release.CLIP_COUNT`); the change computed
-    from them is post-processing. Unit: one whole series. Neighbours: add or remove one.
+    Guarantee in private runs: each step is one Gaussian release of the clipped gradient sum and the count of
+    unclipped units of one sample (`Release.ROUND`); the change computed from them is post-processing.
+    Unit: one whole series. Neighbours: add or remove one.
     """
     start = get_vector(response)
     gradients = _Private(response, data, run, clip_norm) if run.privacy.private else _Exact(response, data)
@@ -52,7 +52,7 @@ def train_locally(response: MediaResponse, data: UnitData, run: LocalRun, *, cli
     optimizer = _optimizer(run.training, vector)
     weight = prior_weight(response.spec.prior, run.units_of_all)
     for _ in range(run.training.steps):
-        mean = gradients.sum() / run.units
+        mean = gradients.sum() / (run.units * run.privacy.sample_rate)
         pull = run.training.proximal * (vector.detach().numpy() - start)
         vector.grad = torch.from_numpy(mean + weight * prior_gradient(response) + pull)
         optimizer.step()
@@ -94,7 +94,10 @@ class _Private:
         self._inputs = training_records(response, data)
         self._step = DpStep(self._objective, noise=run.noise)
         self._spec = GradientRelease(
-            clip_norm, run.privacy.noise_multiplier(Release.GRADIENT), run.privacy.clip_count_sigma
+            clip_norm,
+            run.privacy.gradient_noise_multiplier,
+            run.privacy.clip_count_sigma,
+            run.privacy.sample_rate,
         )
         self.first_loss = 0.0
         self.clip_count = 0.0

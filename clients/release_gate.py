@@ -1,4 +1,4 @@
-"""The one gate through which a silo's numbers leave: range-checked, quantised, and masked where agreed."""
+"""The one gate through which a silo's numbers leave: range-checked, and masked or encrypted where agreed."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,6 +7,8 @@ from clients.errors import OutOfOrder
 from clients.session import Session
 from privacy.mask_silo import answer_unmask, mask_update
 from privacy.mask_state import SiloMaskState
+from privacy.paillier_aggregation import EncryptedUpdate
+from privacy.paillier_silo import PaillierState, encrypt_update
 from privacy.quantization import FixedPoint
 from privacy.run_terms import SecureAggregation
 from privacy.secure_aggregation import UnmaskReply, UnmaskRequest
@@ -23,17 +25,21 @@ def require_agreed(session: Session, request: SumRequest) -> None:
 
 
 def release(
-    session: Session, silo: str, request: SumRequest, vector: NDArray[np.float64]
-) -> tuple[Session, MaskedUpdateMessage | PlainUpdate]:
-    """The message that carries `vector`, and the session to store before sending it.
+    session: Session, silo: str, request: SumRequest, integers: NDArray[np.uint64]
+) -> tuple[Session, MaskedUpdateMessage | EncryptedUpdate | PlainUpdate]:
+    """The message that carries `integers` (modulo 2^64), and the session to store before sending it.
 
-    Values that are not finite or out of the agreed range are refused here (ValueOutOfRange), never sent.
+    Integers out of the agreed range are refused here (ValueOutOfRange), never sent.
     """
-    quantised = FixedPoint(request.fraction_bits, request.max_abs).quantize(vector)
+    FixedPoint(request.fraction_bits, request.max_abs).require_in_range(integers)
     if session.invitation.masking is SecureAggregation.NONE:
-        return session, PlainUpdate(silo, request.model_digest, quantised.astype("<u8").tobytes())
+        return session, PlainUpdate(silo, request.model_digest, integers.astype("<u8").tobytes())
+    if session.invitation.masking is SecureAggregation.PAILLIER:
+        joined = PaillierState.from_bytes(session.masking)
+        encrypted = encrypt_update(joined, request.encrypted(joined.roster_digest), integers)
+        return session.with_masking(encrypted.state.to_bytes()), encrypted.message
     state = SiloMaskState.from_bytes(session.masking)
-    step = mask_update(state, request.masked(state.roster_digest), quantised)
+    step = mask_update(state, request.masked(state.roster_digest), integers)
     return session.with_masking(step.state.to_bytes()), MaskedUpdateMessage.of(step.message)
 
 

@@ -6,28 +6,40 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from clients.errors import ReplayRefused
 from mmm_models.intake.silo_spec import SiloSpec
-from privacy.budget_ledger import Ledger, LifetimeLimit
+from privacy.budget_ledger import Ledger
 from privacy.errors import IdentityUnusable
 from privacy.identity import PinnedPeers, SiloIdentity
+from privacy.ledger_entries import LifetimeLimit
+from privacy.ledger_witness import LedgerWitness, rolled_back
 from privacy.secure_noise import KeyedNoise, NoiseSource
 
 NOISE_KEY_BYTES = 32
+# A line of what was answered, as json.dumps writes it; matching is many times faster than parsing every line.
+_ENTRY = re.compile(r'\{"number": (\d+), "digest": "([0-9a-f]*)"\}\n')
 TERMS = 0  # number of the invitation among what a run was answered; sums count from 1
+
+
+def usual_witness_directory() -> Path:
+    """Where ledgers' heads are noted unless a silo file says otherwise: the user's own state directory."""
+    state = os.environ.get("XDG_STATE_HOME")
+    return (Path(state) if state else Path.home() / ".local" / "state") / "mixroom" / "ledger-heads"
 
 
 @dataclass(frozen=True)
 class SiloHome:
-    """Files of one silo in `directory`; they never travel."""
+    """Files of one silo in `directory`; they never travel. `witnesses`: a directory apart, see `ledger`."""
 
     silo: str
     directory: Path
     limit: LifetimeLimit
+    witnesses: Path = field(default_factory=usual_witness_directory)
 
     @classmethod
     def of(cls, spec: SiloSpec) -> "SiloHome":
@@ -36,7 +48,8 @@ class SiloHome:
         if not directory.is_dir():
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         rules = spec.privacy
-        return cls(spec.silo, directory, LifetimeLimit(rules.lifetime_epsilon, rules.lifetime_delta))
+        limit = LifetimeLimit(rules.lifetime_epsilon, rules.lifetime_delta)
+        return cls(spec.silo, directory, limit, spec.ledger_witness or usual_witness_directory())
 
     @property
     def identity(self) -> SiloIdentity:
@@ -69,15 +82,36 @@ class SiloHome:
 
     @property
     def ledger(self) -> Ledger:
-        """The lifetime privacy ledger; one that was charged before must not have vanished."""
+        """The lifetime privacy ledger.
+
+        Refused (LedgerRolledBack) when it has vanished or forgotten a charge: as its own marker says, the notes
+        in `witnesses`, which a restored backup of `directory` leaves as they are, and the record of what was
+        answered.
+        """
         marker = self.directory / "ledger-started"
-        ledger = Ledger.open(self.directory / "ledger.jsonl", limit=self.limit, must_exist=marker.exists())
+        ledger = Ledger.open(
+            self.directory / "ledger.jsonl",
+            limit=self.limit,
+            must_exist=marker.exists(),
+            witness=self.ledger_witness,
+        )
         marker.touch(mode=0o600)
+        self._require_charged(ledger)
         return ledger
+
+    @property
+    def ledger_witness(self) -> LedgerWitness:
+        """What is noted of the ledger apart from it."""
+        return LedgerWitness.of(
+            self.witnesses,
+            self.silo,
+            public_key=self.identity.public_key,
+            state=self.directory.resolve(),
+        )
 
     def run_directory(self, run_id: str) -> Path:
         """Where this silo keeps its own results of one run."""
-        directory = self.directory / "runs" / hashlib.sha256(run_id.encode()).hexdigest()[:16]
+        directory = self.directory / "runs" / _folder(run_id)
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         return directory
 
@@ -88,17 +122,30 @@ class SiloHome:
         """
         self._answer_once(run_id, TERMS, digest)
 
-    def noise_for(self, run_id: str, number: int, digest: bytes) -> NoiseSource:
+    def noise_for(self, run_id: str, number: int, digest: bytes, *, once: bool = False) -> NoiseSource:
         """Noise of one private sum: secret, and the same whenever the same sum is asked for again.
 
         A resumed run repeats its last request. Fresh noise each time would let a coordinator that keeps
         "resuming" average the noise away, so the noise is a function of this silo's secret key and the
         request, and a second request under the same number that differs in anything is refused.
-        `digest` covers everything the sum depends on, this silo's data included. Raises ReplayRefused.
+        `digest` covers everything the sum depends on, this silo's data included. With `once` the same request is
+        refused as well: a share of noise may be in one sum only (`PrivacyTerms.answered_once`).
+        Raises ReplayRefused.
         """
-        self._answer_once(run_id, number, digest)
+        self._answer_once(run_id, number, digest, repeatable=not once)
         label = f"{run_id}|{number}|".encode() + digest
         return KeyedNoise(hmac.new(self._noise_key, label, hashlib.sha256).digest())
+
+    def _require_charged(self, ledger: Ledger) -> None:
+        """Every run that was answered private sums was charged before; else the ledger is an older one."""
+        records = sorted(self.directory.glob("runs/*/answered.jsonl"))
+        for _ in range(2):  # a run may have been charged and answered meanwhile: in that order, so look again
+            if records:
+                charged = {_folder(run_id) for run_id in ledger.charged_runs()}
+                uncharged = [record for record in records if record.parent.name not in charged]
+                records = [record for record in uncharged if _names_a_sum(record.read_bytes())]
+        if records:
+            raise rolled_back(records[0], missing=len(records))
 
     @property
     def _noise_key(self) -> bytes:
@@ -109,7 +156,7 @@ class SiloHome:
                 file.write(secrets.token_bytes(NOISE_KEY_BYTES))
         return path.read_bytes()
 
-    def _answer_once(self, run_id: str, number: int, digest: bytes) -> None:
+    def _answer_once(self, run_id: str, number: int, digest: bytes, *, repeatable: bool = True) -> None:
         """Remember on disk, before answering, which request carried this number."""
         path = self.run_directory(run_id) / "answered.jsonl"
         with path.open("a+", encoding="utf-8") as file:
@@ -122,6 +169,12 @@ class SiloHome:
                 file.flush()
                 os.fsync(file.fileno())
                 return
+        if not repeatable:
+            raise ReplayRefused(
+                f"{self.silo} has already answered sum {number} of this run; with distributed noise no sum is "
+                "answered twice; nothing was sent",
+                hint="go on with the next sum",
+            )
         if known != digest.hex():
             what = (
                 "agreed to this run on other terms"
@@ -134,13 +187,30 @@ class SiloHome:
             )
 
 
+def _folder(run_id: str) -> str:
+    return hashlib.sha256(run_id.encode()).hexdigest()[:16]
+
+
+def _names_a_sum(content: bytes) -> bool:
+    """Whether a record of answers names a sum, or something unreadable that may have been one.
+
+    A last line that a crash left unfinished does not count: it is written before the sum is computed.
+    """
+    for line in content.split(b"\n")[:-1]:
+        try:
+            if json.loads(line)["number"] == TERMS:
+                continue
+        except (ValueError, KeyError, TypeError):
+            pass
+        return True
+    return False
+
+
 def _answered(content: str, silo: str) -> dict[int, str]:
     """Digest by number; raises ReplayRefused when the file is damaged, since it cannot tell a replay then."""
-    try:
-        entries = [json.loads(line) for line in content.splitlines()]
-        return {int(entry["number"]): str(entry["digest"]) for entry in entries}
-    except (ValueError, KeyError, TypeError) as error:
+    if _ENTRY.sub("", content):
         raise ReplayRefused(
             f"{silo}'s record of what it answered in this run is damaged; nothing was sent",
             hint="start a new run",
-        ) from error
+        )
+    return {int(number): digest for number, digest in _ENTRY.findall(content)}

@@ -7,7 +7,7 @@ import traceback
 import click
 import typer
 
-from mixroom import cli_silo, cli_train, cli_world
+from mixroom import cli_compare, cli_key_holder, cli_silo, cli_train, cli_world
 from mixroom.cli_help import SETTINGS, Group, example
 from mixroom.errors import READER_GONE, USAGE, Explanation, Interrupted, explain, wants_traceback
 
@@ -24,10 +24,12 @@ app = typer.Typer(
     "130 interrupted, 141 the reader of a pipe left.",
     epilog=example("mixroom demo"),
 )
-cli_world.add_demo(app)
+cli_compare.add_demo(app)
 app.add_typer(cli_silo.app, name="silo")
+app.add_typer(cli_key_holder.app, name="key-holder")
 cli_train.add_commands(app)
 cli_world.add_commands(app)
+cli_compare.add_commands(app)
 
 
 def main(arguments: list[str] | None = None) -> None:

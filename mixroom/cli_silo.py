@@ -75,26 +75,18 @@ def pin(
 
 @app.command(cls=Command, epilog=example("mixroom silo budget north.toml --json"))
 def budget(file: SiloFile, as_json: AsJson = False) -> None:
-    """Show what was spent of the silo's lifetime privacy budget, and what is left."""
+    """Show what was spent of the silo's lifetime privacy budget on what, and what is left."""
     from clients.silo_home import SiloHome
+    from mixroom.budget_text import budget_json, budget_text
     from mmm_models.intake.silo_file import read_silo_spec
+    from privacy.budget_outlook import budget_outlook
 
     home = SiloHome.of(read_silo_spec(*silo_files([file])))
-    summary = home.ledger.summary()
+    ledger = home.ledger
+    if ledger.newly_witnessed:
+        say(f"{home.silo}'s ledger was not known here before; from now on an older copy of it is noticed")
+    outlook = budget_outlook(ledger.summary())
     if as_json:
-        print_json(
-            {
-                "silo": home.silo,
-                "lifetime_epsilon": summary.limit.epsilon,
-                "lifetime_delta": summary.limit.delta,
-                "spent_epsilon": summary.spent,
-                "left_epsilon": summary.left,
-                "charges": [{"run_id": c.run_id, "purpose": c.purpose} for c in summary.charges],
-            }
-        )
-        return
-    runs = f"{len(summary.charges)} run{'' if len(summary.charges) == 1 else 's'}"
-    typer.echo(f"{home.silo}: epsilon {summary.spent:.3g} of {summary.limit.epsilon:g} spent in {runs}")
-    typer.echo(
-        f"one more run may use up to epsilon {summary.left:.3g} (delta {summary.limit.delta:g}, unit-level)"
-    )
+        print_json(budget_json(home.silo, outlook))
+    else:
+        typer.echo(budget_text(home.silo, outlook))

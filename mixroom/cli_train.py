@@ -30,7 +30,7 @@ More = Annotated[
 def add_commands(app: typer.Typer) -> None:
     """Mount the commands on the root."""
     app.command(cls=Command, epilog=example("mixroom fit north.toml south.toml --out runs/pooled"))(fit)
-    private = "mixroom train silos/*.toml --out runs/first --privacy local --epsilon 8 --delta 1e-4"
+    private = "mixroom train silos/*.toml --out runs/first --privacy distributed --epsilon 1 --delta 1e-4"
     app.command(cls=Command, epilog=example(private))(train)
     app.command(cls=Command, epilog=example("mixroom report runs/first"))(report)
 
@@ -64,7 +64,10 @@ def fit(
 def train(
     specs: Specs,
     out: Out,
-    privacy: Annotated[Literal["none", "local"], typer.Option(help="local: noise in each silo.")] = "none",
+    privacy: Annotated[
+        Literal["none", "distributed", "local"],
+        typer.Option(help="Who adds noise: all silos together, or each."),
+    ] = "none",
     epsilon: Annotated[
         float, typer.Option(help="Privacy loss per unit, whole run.", show_default=False)
     ] = 0.0,
@@ -72,14 +75,16 @@ def train(
         float, typer.Option(help="Chance that epsilon does not hold.", show_default=False)
     ] = 0.0,
     secure_aggregation: Annotated[
-        Literal["masks", "none"] | None, typer.Option(help="masks (default): only sums are seen.")
+        Literal["masks", "paillier", "none"] | None,
+        typer.Option(help="masks by default."),
     ] = None,
     strategy: Annotated[
-        Literal["fedadam", "fedavg", "fedprox"], typer.Option(help="How silos' changes are combined.")
-    ] = "fedadam",
-    rounds: Annotated[int, typer.Option(help="Rounds; 0: 150, or 80 with noise.", min=0, metavar="N")] = 0,
+        Literal["auto", "newton", "fedadam", "fedavg", "fedprox"],
+        typer.Option(help="How the model is moved."),
+    ] = "auto",
+    rounds: Annotated[int, typer.Option(help="Rounds; 0: as many as usual.", min=0, metavar="N")] = 0,
     local_steps: Annotated[
-        int, typer.Option(help="Steps in each silo per round; 0: the strategy's own.", min=0, metavar="N")
+        int, typer.Option(help="Steps in each silo per round; 0: usual.", min=0, metavar="N")
     ] = 0,
     holdout_weeks: Holdout = 24,
     on_failure: Annotated[

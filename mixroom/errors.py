@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from clients.errors import SiloError
 from mmm_models.errors import ModelError
-from privacy.errors import PrivacyError
+from privacy.errors import LedgerFault, PrivacyError
 from server.errors import ServerError
 from simulations.errors import SimulationError
 
@@ -52,6 +52,8 @@ def explain(error: Exception) -> Explanation:
     if isinstance(error, CommandError):
         code = {UsageError: USAGE, Interrupted: INTERRUPTED}.get(type(error), FAILED)
         return Explanation(str(error), error.hint, code)
+    if isinstance(error, LedgerFault):  # its path is not in its message, which travels
+        return Explanation(f"{error.path}: {error}", error.hint)
     if isinstance(error, SiloError | ModelError | PrivacyError | ServerError | SimulationError):
         return Explanation(str(error), error.hint)
     if isinstance(error, OSError):

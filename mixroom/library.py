@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmm_models.intake.panel_report import CheckReport
@@ -59,15 +59,21 @@ def train(files: Sequence[File], out: File, **settings: Setting) -> Results:
 
 
 def compare(
-    scenario: str, out: File, *, epsilon: float = 8.0, delta: float = 1e-4, rounds: int = 0
+    scenario: str, out: File, *, epsilon: float | Sequence[float] = 8.0, **settings: Any
 ) -> Comparison:
-    """Train one known-truth world in every way, each measured against the truth; writes `out`."""
-    from simulations.comparison import ComparisonSettings
+    """Train one known-truth world in every way, each measured against the truth; writes `out`.
+
+    `settings` are the fields of `ComparisonSettings`: `delta`, `rounds`, `kinds` of noise ("central", "local",
+    "distributed") and `repeats`. Raises SimulationError, with a `hint`.
+    """
     from simulations.comparison import compare as run
+    from simulations.comparison_settings import ComparisonSettings, noise_kinds
     from simulations.scenario import load_scenario
 
-    settings = ComparisonSettings(epsilon, delta, rounds)
-    return run(load_scenario(scenario), Path(out), settings, say=_say_nothing)
+    epsilons = (epsilon,) if isinstance(epsilon, int | float) else tuple(epsilon)
+    kinds = noise_kinds(settings.pop("kinds", ("local", "distributed")))
+    chosen = ComparisonSettings(epsilons, kinds=kinds, **settings)
+    return run(load_scenario(scenario), Path(out), chosen, say=_say_nothing)
 
 
 def load_results(run: File) -> Results:

@@ -14,17 +14,19 @@ def require_whole_privacy(privacy: str, epsilon: float, delta: float) -> None:
     missing = [
         flag
         for flag, value in (("--epsilon", epsilon), ("--delta", delta))
-        if privacy == "local" and not value
+        if privacy != "none" and not value
     ]
     if missing:
         raise UsageError(
-            f"--privacy local needs {' and '.join(missing)}",
+            f"--privacy {privacy} needs {' and '.join(missing)}",
             hint="for example --epsilon 8 --delta 1e-4; delta well below one over the number of units",
         )
     given = [flag for flag, value in (("--epsilon", epsilon), ("--delta", delta)) if value]
     if privacy == "none" and given:
         verb = "needs" if len(given) == 1 else "need"
-        raise UsageError(f"{' and '.join(given)} {verb} noise", hint="add --privacy local")
+        raise UsageError(
+            f"{' and '.join(given)} {verb} noise", hint="add --privacy distributed or --privacy local"
+        )
 
 
 def aggregation_for(files: tuple[Path, ...], asked: str | None) -> str:
@@ -35,7 +37,7 @@ def aggregation_for(files: tuple[Path, ...], asked: str | None) -> str:
     if asked != "none" and len(files) < FEWEST_MASKED:
         named = "1 was" if len(files) == 1 else f"{len(files)} were"
         raise UsageError(
-            f"--secure-aggregation masks needs at least {FEWEST_MASKED} silos, {named} named",
+            f"--secure-aggregation {asked or 'masks'} needs at least {FEWEST_MASKED} silos, {named} named",
             hint="name more silo files, or let the coordinator see every silo's sums: --secure-aggregation none",
         )
     return asked or "masks"

@@ -1,5 +1,6 @@
 """What all silos of a run agree on about the model: the one description both sides parse."""
 
+import math
 from enum import StrEnum
 from typing import Annotated
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from mmm_models.errors import ModelError
+from mmm_models.network import MediaResponse
 from mmm_models.panel import Channel, ChannelKind
 from mmm_models.scaling import OCTAVES, MediaPer
 from mmm_models.spec import ModelSpec
@@ -17,8 +19,9 @@ Positive = Annotated[float, Field(gt=0.0)]
 
 
 class LocalOptimizer(StrEnum):
-    """How a silo moves between two messages."""
+    """How a silo moves between two messages; with `none` it sends its gradient sum and the coordinator moves."""
 
+    NONE = "none"
     SGD = "sgd"
     ADAM = "adam"
 
@@ -36,12 +39,23 @@ class ChannelDeclaration(_Spec):
 
 
 class LocalTraining(_Spec):
-    """A silo's work in one round. `proximal` pulls towards the round's start (FedProx, Li et al. 2020)."""
+    """A silo's work in one round. `proximal` pulls towards the round's start (FedProx, Li et al. 2020).
+
+    `update_norm_bound` and `max_units` limit what one silo may move, so that a poisoned one moves little; 0: no
+    limit. The bound is the length of one step's mean gradient; `largest_change` is the same in parameters.
+    """
 
     optimizer: LocalOptimizer = LocalOptimizer.SGD
     steps: Annotated[int, Field(ge=1)] = 1
     learning_rate: Positive = 0.002
     proximal: Annotated[float, Field(ge=0.0)] = 0.0
+    update_norm_bound: Annotated[float, Field(ge=0.0)] = 0.0
+    max_units: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def largest_change(self) -> float:
+        """Most L2 length of one silo's mean change in a round; infinite without a bound."""
+        return self.update_norm_bound * self.learning_rate * self.steps or math.inf
 
 
 class FederatedModel(_Spec):
@@ -68,6 +82,12 @@ class FederatedModel(_Spec):
                 f"the run does not know the channels {', '.join(missing)}",
                 hint="name them in the run's channels, or remove them from the silo file",
             )
+
+    @property
+    def parameters(self) -> int:
+        """Numbers in the shared vector."""
+        response = MediaResponse(self.model, [1.0] * len(self.channels))
+        return sum(parameter.numel() for parameter in response.parameters())
 
     @property
     def scale_quantities(self) -> int:
@@ -107,3 +127,25 @@ class RoundSum(_Spec):
 
     def extra(self, total: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(total[self.parameters + 1 :])
+
+
+class GradientSum(_Spec):
+    """Layout of a gradient sum: whitened gradient, then metrics (or the centred clip count when private)."""
+
+    parameters: int
+    private: bool
+
+    @property
+    def length(self) -> int:
+        return self.parameters + (1 if self.private else len(ROUND_METRICS))
+
+    def join(self, gradient: NDArray[np.float64], extra: NDArray[np.float64]) -> NDArray[np.float64]:
+        """One silo's vector."""
+        return np.concatenate([gradient, extra])
+
+    def gradient(self, total: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The summed whitened gradient."""
+        return np.asarray(total[: self.parameters])
+
+    def extra(self, total: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(total[self.parameters :])

@@ -81,4 +81,4 @@ class MediaResponse(nn.Module):
         position = (torch.arange(weeks) + 0.5) / weeks
         orders = torch.arange(1, self.spec.effect_waves + 1)
         basis = torch.cos(torch.pi * orders[:, None] * position[None, :])
-        return torch.einsum("...ck,kt->...tc", weights, basis).exp()
+        return torch.einsum("...ck,kt->...tc", weights, basis.to(weights.dtype)).exp()

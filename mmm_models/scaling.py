@@ -17,6 +17,7 @@ from mmm_models.panel import Panel
 Array = NDArray[np.float64]
 LOWEST_OCTAVE = -40
 OCTAVES = 96
+PEAK_OCTAVES = 2
 UNUSED = 2.0**60  # divides any media to nothing
 
 
@@ -79,12 +80,12 @@ def scale_quantities(panel: Panel, per: MediaPer, level: Array) -> Array:
 
 
 def scales_from(histogram: Array, per: MediaPer, *, ignore_below: float = 0.0) -> Scales:
-    """Scales from summed octave counts `[quantity, octave]`; counts at or below `ignore_below` are noise.
+    """Scales from summed octave counts `[quantity, octave]`; bins at or below `ignore_below` may be all noise.
 
     A channel that no unit, or too few to stand out of the noise, ever used gets a scale at which it has no
     effect. Raises ScalesUnknown when outcomes themselves do not stand out.
     """
-    medians = _medians(np.where(histogram > ignore_below, histogram, 0.0))
+    medians = _medians(_without_noise(histogram, ignore_below) if ignore_below > 0 else histogram)
     channels = (len(medians) - 3) // 2
     if ignore_below > 0 and not (medians[-3:] > 0).all():
         raise ScalesUnknown(ignore_below)
@@ -111,6 +112,21 @@ def _active_mean(series: Array, size: Array) -> Array:
     """Mean over each unit's active weeks per unit of size `[unit, channel]`; zero where never active."""
     weeks = np.maximum((series > 0).sum(axis=1), 1)
     return np.asarray(series.sum(axis=1) / weeks / size[:, None])
+
+
+def _without_noise(histogram: Array, ignore_below: float) -> Array:
+    """Counts around each quantity's peak, zero elsewhere; all zero where no peak stands out.
+
+    Units of one kind lie within a few octaves of each other. Bins there count with their noise, which cancels;
+    dropping small ones would push the median towards the large ones.
+    """
+    kept = np.zeros_like(histogram)
+    for counts, out in zip(histogram, kept, strict=True):
+        peak = int(np.convolve(counts, np.ones(3), mode="same").argmax())
+        near = slice(max(0, peak - PEAK_OCTAVES), peak + PEAK_OCTAVES + 1)
+        if counts[near].max() > ignore_below:
+            out[near] = np.maximum(counts[near], 0.0)
+    return kept
 
 
 def _medians(histogram: Array) -> Array:

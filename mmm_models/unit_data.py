@@ -1,6 +1,6 @@
 """A panel made ready for the network: everything per unit, nothing learnt across units."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,13 @@ class UnitData:
     @property
     def units(self) -> int:
         return int(self.media.shape[0])
+
+    def double(self) -> "UnitData":
+        """The same in double precision, for sums whose privacy counts every bit (see `clients.contributions`)."""
+        tensors: dict[str, Any] = {
+            name: part.double() for name, part in vars(self).items() if isinstance(part, Tensor)
+        }
+        return replace(self, **tensors)
 
 
 def prepare(panel: Panel, scales: Scales, spec: ModelSpec, *, holdout_weeks: int) -> UnitData:

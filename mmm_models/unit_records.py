@@ -4,6 +4,7 @@ Results are computed from the sum of the rows alone, so that centralised and fed
 a silo adds its rows up, and only sums travel.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,11 @@ class RecordLayout:
         """Column groups of a row or a sum of rows, by name."""
         ends = np.cumsum(list(self.sizes.values()))
         return dict(zip(self.sizes, np.split(vector, ends[:-1], axis=-1), strict=True))
+
+    def row(self, values: Mapping[str, float | Array]) -> Array:
+        """One row: a value, or one per column, for each group named; zero elsewhere."""
+        parts = [np.broadcast_to(values.get(name, 0.0), (size,)) for name, size in self.sizes.items()]
+        return np.concatenate(parts).astype(np.float64)
 
     def join(self, groups: dict[str, Array]) -> Array:
         """The inverse of `split` for `[unit, column]` groups."""

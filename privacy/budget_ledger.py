@@ -1,47 +1,35 @@
 """A silo's lifetime privacy budget on the silo's own disk: charged before data are touched, never refunded.
 
 A whole run is one charge, made at its start for all its rounds. Charges are composed, not added up: two runs
-of epsilon 1 cost less than 2 together.
+of epsilon 1 cost less than 2 together. All runs on the same data are composed, whatever they trained and
+wherever their noise was added: the silo's data are what the budget belongs to.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from privacy.accountant import GaussianEvent, epsilon_of, require_delta, require_positive
-from privacy.chained_log import ChainedLog, LockedLog, Record
-from privacy.errors import BudgetExhausted, ChargeConflict, InvalidSetting, LedgerDamaged, PrivacyError
+from privacy.accountant import GaussianEvent, epsilon_of
+from privacy.chained_log import ChainedLog, LockedLog, damaged
+from privacy.errors import BudgetExhausted, ChargeConflict, InvalidSetting
+from privacy.ledger_entries import (
+    CHARGE,
+    LIMIT,
+    Charge,
+    LifetimeLimit,
+    charge_of,
+    charges_in,
+    event_body,
+    limit_body,
+    limit_in_force,
+)
+from privacy.ledger_witness import UNWITNESSED, Head, LedgerWitness, rolled_back
 from privacy.noise_plan import affordable_epsilon
-
-
-@dataclass(frozen=True)
-class LifetimeLimit:
-    """What all charges together may cost: epsilon at delta, add or remove one unit."""
-
-    epsilon: float
-    delta: float
-
-    def __post_init__(self) -> None:
-        require_positive("the lifetime epsilon", self.epsilon)
-        require_delta(self.delta)
-
-
-@dataclass(frozen=True)
-class Charge:
-    """One entry, named by run and purpose; `spent_after`: epsilon at `delta` of it and all before it."""
-
-    run_id: str
-    purpose: str
-    events: tuple[GaussianEvent, ...]
-    spent_after: float
-    delta: float
-    charged_at: str
-    sequence: int
 
 
 @dataclass(frozen=True)
@@ -58,20 +46,39 @@ class LedgerSummary:
     head: str
 
 
+@dataclass(frozen=True)
+class _View:
+    """The locked log and what it holds, for the length of one lock."""
+
+    log: LockedLog
+    charges: tuple[Charge, ...]
+
+    @property
+    def spent(self) -> tuple[GaussianEvent, ...]:
+        return tuple(event for charge in self.charges for event in charge.events)
+
+
 class Ledger:
     """The ledger file of one silo; safe to use from several processes at once.
+
+    `newly_witnessed`: it held charges, but its witness knew nothing of it (another machine, or notes deleted).
 
     Guarantee: the releases of all charges ever made are together (limit.epsilon, limit.delta)-DP, as long as
     each run releases no more than the events it charged.
     Unit: one whole series. Neighbours: add or remove one.
-    Not covered: someone who may write the file and rolls it back or deletes it (compare `summary().head`).
+    Not covered: someone who rolls back or deletes both the file and what its witness noted; the same data
+    under another silo's ledger.
     """
 
-    def __init__(self, path: Path, limit: LifetimeLimit, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, path: Path, *, limit: LifetimeLimit, witness: LedgerWitness, clock: Callable[[], datetime]
+    ) -> None:
         self._log = ChainedLog(path)
         self._path = path
         self._limit = limit
+        self._witness = witness
         self._clock = clock
+        self.newly_witnessed = False
 
     @classmethod
     def open(
@@ -80,69 +87,110 @@ class Ledger:
         *,
         limit: LifetimeLimit,
         must_exist: bool = False,
+        witness: LedgerWitness = UNWITNESSED,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> Ledger:
         """The verified ledger at `path`, started with `limit` when there is none.
 
         A limit that differs from the one in force is written into the chain with the next charge.
-        LedgerDamaged: the chain does not verify, or the file is gone although it `must_exist`.
+        LedgerDamaged: the chain does not verify. LedgerRolledBack: it lacks what its witness noted, or is gone
+        although it `must_exist`.
         """
-        ledger = cls(path, limit, clock)
+        ledger = cls(path, limit=limit, witness=witness, clock=clock)
+        # Read before the file is looked for: another process may start the ledger in between, file first.
+        noted = witness.heads()
         if not path.exists():
+            for file, head in noted.items():
+                raise rolled_back(file, missing=head.charges, gone=True)
             if must_exist:
-                raise LedgerDamaged(
-                    f"{path} is gone", hint="restore it from a backup that holds every charge"
-                )
-            ledger._log.create("limit", _limit_body(limit, clock))
-        with ledger._log.locked() as log:
-            _charges(log, path)
+                raise rolled_back(path, missing=0, gone=True)
+            ledger._log.create(LIMIT, limit_body(limit, clock()))
+        with ledger._verified() as view:
+            ledger.newly_witnessed = bool(witness.files and view.charges and not noted)
         return ledger
 
     def require_affordable(self, run_id: str, purpose: str, events: Iterable[GaussianEvent]) -> None:
         """Raises BudgetExhausted when `charge` would; a run that was charged before is affordable."""
-        events = tuple(events)
-        with self._log.locked() as log:
-            charges = _charges(log, self._path)
-        if (run_id, purpose) not in {(known.run_id, known.purpose) for known in charges}:
-            self._within_limit(_events(charges), events, purpose)
+        with self._verified() as view:
+            if (run_id, purpose) not in {known.name for known in view.charges}:
+                self._within_limit(view.spent, tuple(events), purpose)
 
-    def charge(self, run_id: str, purpose: str, events: Iterable[GaussianEvent]) -> Charge:
+    def charge(
+        self,
+        run_id: str,
+        purpose: str,
+        events: Iterable[GaussianEvent],
+        *,
+        mode: str = "local",
+        model: str = "",
+    ) -> Charge:
         """Record what `run_id` is about to release, durably, before it reads any data.
 
-        The same run, purpose and events again (a resumed run) return the first charge and cost nothing.
-        Raises BudgetExhausted, ChargeConflict, LedgerDamaged or LedgerUnwritable; the ledger is then
-        unchanged.
+        The same run, purpose, mode and events again (a resumed run) return the first charge and cost nothing.
+        Raises BudgetExhausted, ChargeConflict or LedgerDamaged, and the ledger is unchanged; or
+        LedgerUnwritable, and it may hold the charge all the same.
         """
         events = tuple(events)
-        if not run_id or not purpose or not events:
+        if not (run_id and purpose and mode and events):
             raise InvalidSetting(
-                "a charge lacks a run, a purpose or events", hint="name the run and its releases"
+                "a charge lacks a run, a purpose, a mode or events", hint="name the run and its releases"
             )
-        with self._log.locked() as log:
-            charges = _charges(log, self._path)
-            for known in charges:
-                if (known.run_id, known.purpose) == (run_id, purpose):
-                    return _same(known, events)
-            spent_after = self._within_limit(_events(charges), events, purpose)
-            if _limit_in_force(log.records) != self._limit:
-                log.append("limit", _limit_body(self._limit, self._clock))
+        with self._verified() as view:
+            log = view.log
+            for known in view.charges:
+                if known.name == (run_id, purpose):
+                    return _same(known, events, mode)
+            spent_after = self._within_limit(view.spent, events, purpose)
+            if limit_in_force(log.records) != self._limit:
+                log.append(LIMIT, limit_body(self._limit, self._clock()))
             body = {
                 "run_id": run_id,
                 "purpose": purpose,
-                "events": [_event_body(event) for event in events],
+                "mode": mode,
+                "model": model,
+                "events": [event_body(event) for event in events],
                 "spent_after": spent_after,
                 "delta": self._limit.delta,
                 "charged_at": self._clock().isoformat(),
             }
-            return _charge(log.append("charge", body))
+            return charge_of(log.append(CHARGE, body))
+
+    def charged_runs(self) -> frozenset[str]:
+        """The names of all runs that were charged."""
+        with self._verified() as view:
+            return frozenset(charge.run_id for charge in view.charges)
 
     def summary(self) -> LedgerSummary:
         """What was spent on what, and what is left."""
+        with self._verified() as view:
+            head = view.log.records[-1].digest
+        delta = self._limit.delta
+        left = affordable_epsilon(view.spent, self._limit.epsilon, delta)
+        return LedgerSummary(self._limit, epsilon_of(view.spent, delta), left, view.charges, head)
+
+    @contextmanager
+    def _verified(self) -> Iterator[_View]:
+        """The locked log, whole and nothing short of what was noted; afterwards its head is noted."""
         with self._log.locked() as log:
-            charges, head = _charges(log, self._path), log.records[-1].digest
-        spent, delta = _events(charges), self._limit.delta
-        left = affordable_epsilon(spent, self._limit.epsilon, delta)
-        return LedgerSummary(self._limit, epsilon_of(spent, delta), left, charges, head)
+            charges = charges_in(log.records, self._path)
+            vouched = self._witness.require_held(log.records, len(charges))
+            if log.unfinished:
+                self._repair(log, vouched)
+            yield _View(log, charges)
+            newest = log.records[-1]
+            held = sum(record.kind == CHARGE for record in log.records)
+            self._witness.note(Head(newest.sequence, newest.digest, held))
+
+    def _repair(self, log: LockedLog, vouched: bool) -> None:
+        """Cut off a last line that a crash left unfinished, if the witness shows that it was never finished.
+
+        Every charge that a run was told of has been noted. The whole lines hold all that was noted, so nobody
+        was told of this one, and no data were read for it. Without the notes, the line might as well be a
+        charge that somebody shortened, and nothing is cut.
+        """
+        if not vouched:
+            raise damaged(self._path, len(log.records) + 1, "is cut off")
+        log.cut_off({"repaired_at": self._clock().isoformat()})
 
     def _within_limit(
         self, spent: tuple[GaussianEvent, ...], asked: tuple[GaussianEvent, ...], purpose: str
@@ -154,7 +202,7 @@ class Ledger:
         before, alone, missing = epsilon_of(spent, delta), epsilon_of(asked, delta), together - limit
         left = math.floor(affordable_epsilon(spent, limit, delta) * 1000) / 1000  # as printed, it must fit
         raise BudgetExhausted(
-            f"{self._path}: {purpose} asks for epsilon {alone:.4g} at delta {delta:g}; "
+            f"{purpose} asks for epsilon {alone:.4g} at delta {delta:g}; "
             f"with {before:.4g} spent that makes {together:.4g}, {missing:.4g} above the lifetime limit "
             f"of {limit:g}; nothing was charged and no data were read",
             spent=before,
@@ -167,64 +215,11 @@ class Ledger:
         )
 
 
-def _charges(log: LockedLog, path: Path) -> tuple[Charge, ...]:
-    """Every charge of a verified chain; an entry this program cannot read refuses the whole ledger."""
-    try:
-        _limit_in_force(log.records)
-        charges = tuple(_charge(record) for record in log.records if record.kind == "charge")
-        unknown = {record.kind for record in log.records} - {"charge", "limit"}
-    except (KeyError, TypeError, ValueError, PrivacyError) as error:
-        raise LedgerDamaged(
-            f"{path} holds an entry of unknown shape", hint="restore it from a backup"
-        ) from error
-    if unknown:
-        raise LedgerDamaged(
-            f"{path} holds entries of unknown kind: {sorted(unknown)}", hint="use a newer version"
-        )
-    return charges
-
-
-def _charge(record: Record) -> Charge:
-    body = record.body
-    return Charge(
-        run_id=str(body["run_id"]),
-        purpose=str(body["purpose"]),
-        events=tuple(GaussianEvent(**event) for event in body["events"]),
-        spent_after=float(body["spent_after"]),
-        delta=float(body["delta"]),
-        charged_at=str(body["charged_at"]),
-        sequence=record.sequence,
-    )
-
-
-def _same(known: Charge, events: tuple[GaussianEvent, ...]) -> Charge:
-    if known.events != events:
+def _same(known: Charge, events: tuple[GaussianEvent, ...], mode: str) -> Charge:
+    if (known.events, known.mode) != (events, mode):
         raise ChargeConflict(
-            f"run {known.run_id} was already charged for {known.purpose} with other noise or other counts; "
-            "nothing was charged",
+            f"run {known.run_id} was already charged for {known.purpose} with other noise, other counts or "
+            "another mode; nothing was charged",
             hint="resume with the settings the run was started with, or start a new run",
         )
     return known
-
-
-def _events(charges: tuple[Charge, ...]) -> tuple[GaussianEvent, ...]:
-    return tuple(event for charge in charges for event in charge.events)
-
-
-def _limit_in_force(records: tuple[Record, ...]) -> LifetimeLimit:
-    newest = [record for record in records if record.kind == "limit"][-1:]
-    if not newest:
-        raise ValueError("no limit")
-    return LifetimeLimit(newest[0].body["epsilon"], newest[0].body["delta"])
-
-
-def _limit_body(limit: LifetimeLimit, clock: Callable[[], datetime]) -> dict[str, Any]:
-    return {"epsilon": limit.epsilon, "delta": limit.delta, "set_at": clock().isoformat()}
-
-
-def _event_body(event: GaussianEvent) -> dict[str, Any]:
-    return {
-        "noise_multiplier": float(event.noise_multiplier),
-        "count": event.count,
-        "sample_rate": float(event.sample_rate),
-    }

@@ -1,36 +1,27 @@
 """An append-only file of JSON lines, each with its own SHA-256 and that of the line before it.
 
-Detects a changed, removed, reordered or half-written line. Does not detect the removal of the newest lines or
-of the whole file by someone who may write it: compare `head` with a copy kept elsewhere for that.
+Detects a changed, removed or reordered line. Does not detect the removal of the newest lines or of the whole
+file by someone who may write it: `ledger_witness` keeps a copy of the head elsewhere for that.
+
+A process that dies while it appends leaves a line without an end. If only the end is missing, the line counts
+and is ended: what it says was charged stays charged. If more is missing, nobody was told that the line was
+written, because `append` had not returned. Whether that may be believed of a file that anybody could have
+shortened is for the caller to decide: the log stands as `unfinished` and takes no line until `cut_off`.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from privacy.chained_line import LineRefused, Record, next_line, read_line
 from privacy.errors import LedgerDamaged, LedgerUnwritable
 
-SCHEMA = 1
-_START = "0" * 64
-_FIELDS = {"schema", "sequence", "kind", "body", "previous", "digest"}
-
-
-@dataclass(frozen=True)
-class Record:
-    """One verified line; `digest` becomes the `previous` of the next one."""
-
-    sequence: int
-    kind: str
-    body: Mapping[str, Any]
-    digest: str
+REPAIRED = "repaired"
 
 
 class ChainedLog:
@@ -49,7 +40,7 @@ class ChainedLog:
         try:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
-                _write_durably(descriptor, _line(_record(0, kind, body, _START), _START))
+                _write_durably(descriptor, next_line(kind, body, None).content)
             finally:
                 os.close(descriptor)
             try:
@@ -57,7 +48,7 @@ class ChainedLog:
                 os.link(draft, self._path)
             except FileExistsError:
                 return
-            _sync_directory(self._path.parent)
+            sync_directory(self._path.parent)
         except OSError as error:
             raise _unwritable(self._path, error) from error
         finally:
@@ -70,7 +61,9 @@ class ChainedLog:
             descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW)
         except OSError as error:
             raise LedgerDamaged(
-                f"{self._path} cannot be opened: {error.strerror}", hint="restore the file from a backup"
+                f"the privacy ledger cannot be opened: {error.strerror}",
+                path=self._path,
+                hint="restore the file from a backup",
             ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -80,73 +73,81 @@ class ChainedLog:
 
 
 class LockedLog:
-    """The log while this process alone may read and append."""
+    """The log while this process alone may read and append; `unfinished` is a last line that was cut off."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path = path
         self._descriptor = descriptor
-        self._size = os.fstat(descriptor).st_size
-        self.records = _verify(path, os.pread(descriptor, self._size, 0))
+        content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+        *lines, rest = content.split(b"\n")
+        self.records = _verified(path, lines)
+        self.unfinished = rest
+        self._size = len(content) - len(rest)
+        if rest:
+            self._end_whole_line()
 
     def append(self, kind: str, body: Mapping[str, Any]) -> Record:
         """Add one record and force it to the disk; LedgerUnwritable leaves the file as it was."""
-        last = self.records[-1]
-        record = _record(last.sequence + 1, kind, body, last.digest)
-        line = _line(record, last.digest)
+        if self.unfinished:
+            raise damaged(self._path, len(self.records) + 1, "is cut off")
+        line = next_line(kind, body, self.records[-1])
+        self._write(line.content)
+        self.records = (*self.records, line.record)
+        return line.record
+
+    def cut_off(self, body: Mapping[str, Any]) -> Record:
+        """Remove the unfinished line and say so in the chain, with `body` and the text that was removed."""
+        removed, self.unfinished = self.unfinished, b""
+        os.ftruncate(self._descriptor, self._size)
+        return self.append(REPAIRED, {**body, "removed": removed.decode("utf-8", "replace")})
+
+    def _end_whole_line(self) -> None:
+        """Keep a record of which nothing but the end of its line is missing."""
         try:
-            _write_durably(self._descriptor, line)
+            record = read_line(self.unfinished + b"\n", self.records[-1])
+        except LineRefused:
+            return
+        self._size += len(self.unfinished)
+        self._write(b"\n")
+        self.records, self.unfinished = (*self.records, record), b""
+
+    def _write(self, content: bytes) -> None:
+        try:
+            _write_durably(self._descriptor, content)
         except OSError as error:
             os.ftruncate(self._descriptor, self._size)
             raise _unwritable(self._path, error) from error
-        self._size += len(line)
-        self.records = (*self.records, record)
-        return record
+        self._size += len(content)
 
 
-def _verify(path: Path, content: bytes) -> tuple[Record, ...]:
-    if not content.endswith(b"\n"):
-        raise _damaged(path, content.count(b"\n") + 1, "is cut off")
-    records: list[Record] = []
-    previous = _START
-    for sequence, line in enumerate(content.splitlines(keepends=True)):
-        record = _decode(path, sequence, line, previous)
-        records.append(record)
-        previous = record.digest
-    return tuple(records)
+def damaged(path: Path, line: int, what: str) -> LedgerDamaged:
+    """The refusal of a log whose line `line`, counted from 1, is not as it was written."""
+    return LedgerDamaged(
+        f"line {line} of the privacy ledger {what}; nothing was charged and no data were read",
+        path=path,
+        hint="restore the file from a backup that holds every charge ever made; do not repair or delete it",
+    )
 
 
-def _decode(path: Path, sequence: int, line: bytes, previous: str) -> Record:
+def sync_directory(path: Path) -> None:
+    """Make a name that was just given or changed in `path` survive a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        fields = json.loads(line)
-    except ValueError as error:
-        raise _damaged(path, sequence + 1, "is not JSON") from error
-    if not isinstance(fields, dict) or set(fields) != _FIELDS or not isinstance(fields["body"], dict):
-        raise _damaged(path, sequence + 1, "lacks fields or has unknown ones")
-    if fields["schema"] != SCHEMA:
-        raise _damaged(path, sequence + 1, f"has schema {fields['schema']!r}, this program writes {SCHEMA}")
-    if fields["sequence"] != sequence or fields["previous"] != previous:
-        raise _damaged(path, sequence + 1, "does not follow from the line before it")
-    record = _record(sequence, str(fields["kind"]), fields["body"], previous)
-    if _line(record, previous) != line:
-        raise _damaged(path, sequence + 1, "was changed after it was written")
-    return record
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
-def _record(sequence: int, kind: str, body: Mapping[str, Any], previous: str) -> Record:
-    content = json.dumps([SCHEMA, sequence, kind, dict(body), previous], sort_keys=True, allow_nan=False)
-    return Record(sequence, kind, body, hashlib.sha256(content.encode()).hexdigest())
-
-
-def _line(record: Record, previous: str) -> bytes:
-    fields = {
-        "schema": SCHEMA,
-        "sequence": record.sequence,
-        "kind": record.kind,
-        "body": dict(record.body),
-        "previous": previous,
-        "digest": record.digest,
-    }
-    return json.dumps(fields, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+def _verified(path: Path, lines: list[bytes]) -> tuple[Record, ...]:
+    records: list[Record] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            records.append(read_line(line + b"\n", records[-1] if records else None))
+        except LineRefused as error:
+            raise damaged(path, number, str(error)) from error
+    if not records:  # the first line appears together with the file
+        raise damaged(path, 1, "is missing")
+    return tuple(records)
 
 
 def _write_durably(descriptor: int, content: bytes) -> None:
@@ -155,23 +156,10 @@ def _write_durably(descriptor: int, content: bytes) -> None:
     os.fsync(descriptor)
 
 
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _damaged(path: Path, line: int, what: str) -> LedgerDamaged:
-    return LedgerDamaged(
-        f"{path} line {line} {what}; nothing was charged and no data were read",
-        hint="restore the file from a backup that holds every charge ever made; do not repair or delete it",
-    )
-
-
 def _unwritable(path: Path, error: OSError) -> LedgerUnwritable:
     return LedgerUnwritable(
-        f"{path} cannot be written: {error.strerror or error}; nothing was charged and no data were read",
+        f"the privacy ledger cannot be written: {error.strerror or error}; "
+        "nothing was charged and no data were read",
+        path=path,
         hint="free disk space or fix the permissions, then start the run again",
     )

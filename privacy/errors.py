@@ -4,6 +4,7 @@ Messages never hold values, keys, identifiers of people or group sizes; they nam
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class PrivacyError(Exception):
@@ -98,13 +99,44 @@ class ChargeConflict(PrivacyError):
     """A charge with this run and name exists with other events; nothing was charged."""
 
 
-class LedgerDamaged(PrivacyError):
+class LedgerFault(PrivacyError):
+    """Something is wrong with a ledger on the disk; `path` is what its owner should look at.
+
+    The path is not part of the message: refusals are told to the coordinator, who need not know a silo's disk.
+    """
+
+    def __init__(self, message: str, *, path: Path, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+
+
+class LedgerDamaged(LedgerFault):
     """The ledger's file is not the chain of entries that was written; nothing may be charged against it."""
 
 
-class LedgerUnwritable(PrivacyError):
-    """The ledger's file could not be written; nothing was charged."""
+class LedgerRolledBack(LedgerDamaged):
+    """The ledger lacks charges that are known to have been made; `path` is what knows of them."""
+
+
+class LedgerUnwritable(LedgerFault):
+    """The ledger, or the note of how far it has come, could not be written; no data were read."""
 
 
 class NetworkUnsuitable(PrivacyError):
     """The network does not allow exact gradients per unit, so no clipping could bound a unit's influence."""
+
+
+class ModulusRefused(PrivacyError):
+    """The key holder's Paillier modulus is too short or unsound; the silo encrypts nothing under it."""
+
+
+class HolderUnusable(PrivacyError):
+    """The key holder's private key or its record of opened sums cannot be used; no sum was opened."""
+
+
+class HolderGone(PrivacyError):
+    """The key holder's process ended without an answer."""
+
+
+class OpeningRefused(PrivacyError):
+    """The key holder does not open the sum: too few silos, another sum under a used number, or not that sum."""

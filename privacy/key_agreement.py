@@ -46,10 +46,8 @@ def join_roster(offer: KeyOffer, roster: KeyRoster, peers: PinnedPeers) -> SiloM
 
     Raises RosterRefused (who and how many) or UntrustedPeer (whose key).
     """
-    _require_own_rules(offer.advert, roster)
-    for advert in roster.adverts:
-        if advert != offer.advert:
-            peers.require_signed(advert.silo, advert.signed_bytes, advert.signature)
+    require_own_rules(offer.advert, roster)
+    require_signed_by_others(roster, peers, own=offer.advert)
     own = X25519PrivateKey.from_private_bytes(offer.private_key)
     return SiloMaskState(
         run_id=roster.run_id,
@@ -81,14 +79,27 @@ def build_roster(adverts: Sequence[KeyAdvert], *, threshold: int | None = None) 
     )
 
 
-def _require_own_rules(own: KeyAdvert, roster: KeyRoster) -> None:
-    n_silos = len(roster.adverts)
+def require_own_rules(own: KeyAdvert, roster: KeyRoster) -> None:
+    """Raise RosterRefused unless this silo is in the roster with its own key, and the roster is sound."""
     if own not in roster.adverts:
         raise RosterRefused(
             f"the roster lacks the key that {own.silo} offered",
             hint="start the key agreement again, with every silo",
         )
-    if {roster.run_id, *(advert.run_id for advert in roster.adverts)} != {own.run_id}:
+    require_sound_roster(roster, own.run_id)
+
+
+def require_signed_by_others(roster: KeyRoster, peers: PinnedPeers, *, own: KeyAdvert | None = None) -> None:
+    """Raise UntrustedPeer unless every advert but `own` is signed by the key pinned for its silo."""
+    for advert in roster.adverts:
+        if advert != own:
+            peers.require_signed(advert.silo, advert.signed_bytes, advert.signature)
+
+
+def require_sound_roster(roster: KeyRoster, run_id: str) -> None:
+    """Raise RosterRefused unless it is of this run, large enough for every silo, and opens one sum only."""
+    n_silos = len(roster.adverts)
+    if {roster.run_id, *(advert.run_id for advert in roster.adverts)} != {run_id}:
         raise RosterRefused("the roster mixes runs", hint="start the key agreement of this run again")
     most = max(roster.adverts, key=lambda advert: advert.min_silos)
     if n_silos < most.min_silos:

@@ -102,7 +102,7 @@ class MaskedRound:
         up.
         """
         alive, dropped = self.alive, self.dropped
-        needed = max(self._roster.threshold, *(advert.min_silos for advert in self._roster.adverts))
+        needed = self._roster.fewest_in_a_sum
         if len(alive) < needed:
             raise TooFewSilos(
                 f"{len(alive)} of {len(self._slots)} silos sent an update, {needed} are needed; "

@@ -70,7 +70,10 @@ def mask_update(
             hint="quantise the update; check that model and round belong together",
         )
     slot, context = state.slot, request.digest
-    seeds = [masking.pair_seed(key, context) if key else randbytes(SEED_BYTES) for key in state.pair_keys]
+    seeds = [
+        masking.pair_seed(key, context, slot, peer) if key else randbytes(SEED_BYTES)
+        for peer, key in enumerate(state.pair_keys)
+    ]
     masked = vector.copy()
     masking.apply_masks(masked, add=seeds[slot:], subtract=seeds[:slot])  # own slot is b_i, higher slots add
     blocks = split(seeds, Sharing(len(seeds), state.threshold), randbytes)

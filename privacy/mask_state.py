@@ -34,12 +34,12 @@ class KeyOffer:
             "exchange_key": self.advert.exchange_key.hex(),
             "signature": self.advert.signature.hex(),
         }
-        return _pack("key-offer", header, self.private_key)
+        return pack_state("key-offer", header, self.private_key)
 
     @classmethod
     def from_bytes(cls, stored: bytes) -> "KeyOffer":
         """Raises MaskStateDamaged unless `stored` is a whole key offer."""
-        header, secret = _unpack("key-offer", stored)
+        header, secret = unpack_state("key-offer", stored)
         try:
             advert = KeyAdvert(
                 run_id=header["run_id"],
@@ -49,9 +49,9 @@ class KeyOffer:
                 signature=bytes.fromhex(header["signature"]),
             )
         except (KeyError, TypeError, ValueError, PrivacyError) as error:
-            raise _damaged() from error
+            raise state_damaged() from error
         if len(secret) != EXCHANGE_KEY_BYTES:
-            raise _damaged()
+            raise state_damaged()
         return cls(advert, secret)
 
 
@@ -97,12 +97,12 @@ class SiloMaskState:
             "pending": self.pending.context.hex() if self.pending else None,
         }
         own_shares = self.pending.own_shares if self.pending else b""
-        return _pack("mask-state", header, b"".join(self.pair_keys) + own_shares)
+        return pack_state("mask-state", header, b"".join(self.pair_keys) + own_shares)
 
     @classmethod
     def from_bytes(cls, stored: bytes) -> "SiloMaskState":
         """Raises MaskStateDamaged unless `stored` is a whole state."""
-        header, secrets = _unpack("mask-state", stored)
+        header, secrets = unpack_state("mask-state", stored)
         try:
             silos = tuple(header["silos"])
             slot, n_keys = silos.index(header["silo"]), len(silos) - 1
@@ -111,7 +111,7 @@ class SiloMaskState:
             context = header["pending"]
             share_bytes = len(silos) * SHARE_BYTES if context else 0
             if len(secrets) != n_keys * PAIR_KEY_BYTES + share_bytes:
-                raise _damaged()
+                raise state_damaged()
             return cls(
                 run_id=header["run_id"],
                 silo=header["silo"],
@@ -124,22 +124,24 @@ class SiloMaskState:
                 pending=PendingRound(bytes.fromhex(context), own_shares) if context else None,
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise _damaged() from error
+            raise state_damaged() from error
 
 
-def _pack(kind: str, header: dict[str, Any], secrets: bytes) -> bytes:
+def pack_state(kind: str, header: dict[str, Any], secrets: bytes) -> bytes:
+    """One line of JSON, the secrets, a checksum."""
     body = json.dumps({"kind": kind, "version": VERSION, **header}).encode() + b"\n" + secrets
     return body + hashlib.sha256(body).digest()
 
 
-def _unpack(kind: str, stored: bytes) -> tuple[dict[str, Any], bytes]:
+def unpack_state(kind: str, stored: bytes) -> tuple[dict[str, Any], bytes]:
+    """Header and secrets of a whole state of that kind. Raises MaskStateDamaged."""
     body, checksum = stored[:-CHECKSUM_BYTES], stored[-CHECKSUM_BYTES:]
     if hashlib.sha256(body).digest() != checksum:
-        raise _damaged()
+        raise state_damaged()
     line, _, secrets = body.partition(b"\n")
     header = json.loads(line)
     if header["version"] != VERSION:
-        raise _damaged()
+        raise state_damaged()
     if header["kind"] != kind:
         raise MaskStateDamaged(
             f"the stored state is a {header['kind']}, not a {kind}; nothing was sent",
@@ -148,7 +150,8 @@ def _unpack(kind: str, stored: bytes) -> tuple[dict[str, Any], bytes]:
     return header, secrets
 
 
-def _damaged() -> MaskStateDamaged:
+def state_damaged() -> MaskStateDamaged:
+    """The refusal to use what is not a whole state."""
     return MaskStateDamaged(
         "the silo's stored masking state is incomplete or of another version; nothing was sent",
         hint="start a new run: its key agreement replaces the state",

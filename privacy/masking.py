@@ -1,8 +1,10 @@
 """Every derivation of the masking protocol: seeds, share keys, hashes of seeds, masks.
 
 A pair's Diffie-Hellman secret is extracted once per run (HKDF-Extract, RFC 5869) and expanded per round
-with the round's context, so no output serves two rounds, two purposes or two directions. Known-answer tests
-recompute each.
+with the round's context and the pair's slots, so no output serves two rounds, two purposes, two directions or
+two pairs. The slots matter: X25519 ignores a key's top bit and points of small order, so a silo may offer
+another spelling of a peer's key and have, unknowingly, that peer's secret with everyone (RFC 7748, section 7).
+Known-answer tests recompute each.
 """
 
 import hashlib
@@ -17,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR
 from numpy.typing import NDArray
 
 PAIR_SALT = b"mixroom/secagg/v1/pair"
-MASK_LABEL = b"mixroom/secagg/v1/pair-mask"
+MASK_LABEL = b"mixroom/secagg/v2/pair-mask"  # v1 did not name the pair
 SHARE_LABEL = b"mixroom/secagg/v1/share"
 COMMITMENT_LABEL = b"mixroom/secagg/v1/seed-commitment"
 
@@ -33,9 +35,9 @@ def pair_key(own: X25519PrivateKey, peer: bytes) -> bytes:
     return hmac.digest(PAIR_SALT, own.exchange(X25519PublicKey.from_public_bytes(peer)), "sha256")
 
 
-def pair_seed(key: bytes, context: bytes) -> bytes:
-    """s_ij: 256 bits, equal on both sides."""
-    return _expand(key, MASK_LABEL + context)
+def pair_seed(key: bytes, context: bytes, first: int, second: int) -> bytes:
+    """s_ij: 256 bits, equal on both sides; the pair's slots in either order."""
+    return _expand(key, MASK_LABEL + context + _slots(min(first, second), max(first, second)))
 
 
 def share_key(key: bytes, context: bytes, *, sender: int, recipient: int) -> bytes:

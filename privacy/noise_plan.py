@@ -21,6 +21,7 @@ from privacy.accountant import (
     require_delta,
     require_positive,
     require_sample_rate,
+    require_slack,
     smallest,
 )
 from privacy.errors import InvalidSetting
@@ -36,17 +37,20 @@ class PlannedRelease:
 
     Two values released from the *same* Poisson sample are one release: plan them together and split the noise
     with `adaptive_clipping.split_noise`; planned apart they would be counted as separately sampled.
+    slack: total variation distance of each single release from an exactly Gaussian one.
     """
 
     name: str
     count: int
     share: float
     sample_rate: float = 1.0
+    slack: float = 0.0
 
     def __post_init__(self) -> None:
         require_count("count", self.count)
         require_positive("share", self.share)
         require_sample_rate(self.sample_rate)
+        require_slack(self.slack)
 
 
 @dataclass(frozen=True)
@@ -83,14 +87,21 @@ def plan_noise(target_epsilon: float, target_delta: float, releases: tuple[Plann
 
     Guarantee: `cost.epsilon <= target_epsilon` at `target_delta`, add or remove one unit; tight to 1e-8
     relative without sampling and to 0.5 % with it.
+    Raises InvalidSetting when the releases' slack makes the target unreachable with any amount of noise.
     """
     require_positive("target_epsilon", target_epsilon)
     require_delta(target_delta)
     _check(releases)
-    if all(release.sample_rate == 1.0 for release in releases):
-        mu = _largest_mu(target_epsilon, target_delta)
-    else:
-        mu = _largest_mu_sampled(target_epsilon, target_delta, releases)
+    slack = math.fsum(release.count * release.slack for release in releases)
+    mu = _largest_mu(target_epsilon, target_delta, slack)
+    if mu == 0.0:
+        raise InvalidSetting(
+            f"the releases are within {slack:.3g} of Gaussian ones, which is too far for delta {target_delta:g} "
+            f"at any epsilon up to {target_epsilon:g}, whatever the noise",
+            hint="choose a larger delta, or release fewer values or less often",
+        )
+    if any(release.sample_rate < 1.0 for release in releases):
+        mu = _largest_mu_sampled(mu, target_epsilon, target_delta, releases)
     planned = _planned(mu, releases)
     cost = privacy_cost([release.event for release in planned], target_delta)
     return NoisePlan(planned, cost)
@@ -104,23 +115,29 @@ def calibrate_noise_multiplier(
     return plan_noise(target_epsilon, target_delta, (release,)).noise_multiplier("release")
 
 
-def affordable_epsilon(spent: Iterable[GaussianEvent], limit_epsilon: float, delta: float) -> float:
+def affordable_epsilon(
+    spent: Iterable[GaussianEvent], limit_epsilon: float, delta: float, *, slack: float = 0.0
+) -> float:
     """The largest epsilon (at `delta`) that one more full-batch run may have after `spent`, within the limit.
 
-    Composed, not subtracted: usually more than limit minus spent. Rounded down.
+    slack: of all releases of that run together. Composed, not subtracted: usually more than limit minus spent.
+    Rounded down.
     """
     spent = tuple(spent)
     if epsilon_of(spent, delta) >= limit_epsilon:
         return 0.0
     if all(event.sample_rate == 1.0 for event in spent):
-        squared = _largest_mu(limit_epsilon, delta) ** 2 - gaussian_mu(spent) ** 2
+        total_slack = slack + math.fsum(event.slack for event in spent)
+        squared = _largest_mu(limit_epsilon, delta, total_slack) ** 2 - gaussian_mu(spent) ** 2
         mu = math.sqrt(max(0.0, squared)) * (1 - _ROUNDING_RESERVE)
     else:
         mu = 1 / smallest(
-            lambda noise: noise > 0 and epsilon_of((*spent, GaussianEvent(noise)), delta) <= limit_epsilon,
+            lambda noise: (
+                noise > 0 and epsilon_of((*spent, GaussianEvent(noise, slack=slack)), delta) <= limit_epsilon
+            ),
             relative_tolerance=_SAMPLED_SEARCH_TOLERANCE,
         )
-    return gaussian_epsilon(mu, delta) * (1 - _ROUNDING_RESERVE) if mu > 0 else 0.0
+    return gaussian_epsilon(mu, delta, slack) * (1 - _ROUNDING_RESERVE) if mu > 0 else 0.0
 
 
 def _check(releases: tuple[PlannedRelease, ...]) -> None:
@@ -137,7 +154,10 @@ def _check(releases: tuple[PlannedRelease, ...]) -> None:
 def _planned(mu: float, releases: tuple[PlannedRelease, ...]) -> tuple[PlannedNoise, ...]:
     return tuple(
         PlannedNoise(
-            release.name, GaussianEvent(_multiplier(mu, release), release.count, release.sample_rate)
+            release.name,
+            GaussianEvent(
+                _multiplier(mu, release), release.count, release.sample_rate, release.count * release.slack
+            ),
         )
         for release in releases
     )
@@ -156,18 +176,24 @@ def _multiplier(mu: float, release: PlannedRelease) -> float:
     return 1 / math.sqrt(math.log1p(squared / release.sample_rate**2))
 
 
-def _largest_mu(epsilon: float, delta: float) -> float:
-    inverse = smallest(lambda noise: noise > 0 and gaussian_delta(1 / noise, epsilon) <= delta)
+def _largest_mu(epsilon: float, delta: float, slack: float = 0.0) -> float:
+    """The most mu with which full-batch releases meet the target; 0 when slack leaves none."""
+    if slack == 0.0:
+        inverse = smallest(lambda noise: noise > 0 and gaussian_delta(1 / noise, epsilon) <= delta)
+    else:
+        inverse = smallest(lambda noise: noise > 0 and gaussian_epsilon(1 / noise, delta, slack) <= epsilon)
     return (1 - _ROUNDING_RESERVE) / inverse
 
 
-def _largest_mu_sampled(epsilon: float, delta: float, releases: tuple[PlannedRelease, ...]) -> float:
+def _largest_mu_sampled(
+    start: float, epsilon: float, delta: float, releases: tuple[PlannedRelease, ...]
+) -> float:
     """Search near the limit theorem's mu with the PLD; `low` always holds a plan within the target."""
 
     def within(mu: float) -> bool:
         return epsilon_of([release.event for release in _planned(mu, releases)], delta) <= epsilon
 
-    low = high = _largest_mu(epsilon, delta)
+    low = high = start
     while not within(low):
         high, low = low, low * 0.8
     while high == low or within(high):

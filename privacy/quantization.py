@@ -75,6 +75,14 @@ class FixedPoint:
             raise _out_of_range(inside, self.max_abs)
         return np.rint(np.ldexp(values, self.fraction_bits)).astype(np.int64).view(np.uint64)
 
+    def require_in_range(self, integers: NDArray[np.uint64]) -> None:
+        """Raise ValueOutOfRange unless every integer (two's complement) is one that `quantize` could return."""
+        signed = integers.view(np.int64)
+        # Not np.abs: the smallest int64 has no positive counterpart.
+        inside = (-self.largest_integer <= signed) & (signed <= self.largest_integer)
+        if not inside.all():
+            raise _out_of_range(inside, self.max_abs)
+
     def dequantize(self, total: NDArray[np.uint64]) -> NDArray[np.float64]:
         """[value] sum modulo 2^64 -> [value] floats; right for sums of at most `max_silos` vectors."""
         return np.ldexp(

@@ -29,7 +29,7 @@ in D, and s_ij can only be rebuilt from i's own shares, by t replies with i in A
 together afford i at most n(n - t)/t < n/2 such j; the masks towards all others stay on, so i is only
 visible in a sum with them.
 Against a coordinator that colludes with c < 2t - n silos the same count gives: no single update of another
-silo.
+silo while two are honest. `opened_sums` has the numbers; both bounds are sharp.
 Unit: one silo's vector in one round. Not covered: what the sum itself reveals (noise does that), silos
 lying about their own data, coordinators colluding with 2t - n silos or more, seizure of a silo's stored
 state during the run.
@@ -121,6 +121,11 @@ class KeyRoster:
     def silos(self) -> tuple[str, ...]:
         """Names in order; a silo's place here is its slot in every message."""
         return tuple(advert.silo for advert in self.adverts)
+
+    @property
+    def fewest_in_a_sum(self) -> int:
+        """The threshold, or what the most demanding silo asks for."""
+        return max(self.threshold, *(advert.min_silos for advert in self.adverts))
 
     @cached_property
     def digest(self) -> bytes:

@@ -1,12 +1,12 @@
-"""Gaussian noise and secret coin flips from a cryptographic generator, never from torch's or numpy's own.
+"""Noise and secret coin flips from a cryptographic generator, never from torch's or numpy's own.
 
 A generator of 2^19937 states that starts from a 32- or 64-bit seed can be guessed and its noise subtracted.
 Here every call takes a fresh 256-bit key from the operating system and expands it with AES-256 in counter
 mode.
 
-Not covered: the gaps between floating-point numbers, which can betray the noiseless value when a noised float
-is released as it is (Mironov 2012). A release is rounded to a public fixed-point grid after noising, which
-hides the low bits the attack reads but is not a proof; integer (discrete Gaussian) noise is.
+Not covered by `gaussian`: the gaps between floating-point numbers, which can betray the noiseless value when a
+noised float is released as it is (Mironov 2012). A release is rounded to a public fixed-point grid after
+noising, which hides the low bits the attack reads but is not a proof; integer (discrete Gaussian) noise is.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ from abc import ABC, abstractmethod
 from typing import Protocol
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 from numpy.typing import NDArray
 
 from privacy.accountant import require_positive, require_sample_rate
+from privacy.discrete_gaussian import WORDS_PER_DRAW, draws_from_words
 from privacy.errors import InvalidSetting
 
 _KEY_BYTES = 32
 _TWO_TO_64 = 2.0**64
+BLOCK_DRAWS = 1 << 12  # words, table and draws of one block stay in the processor's cache
 
 
 class NoiseSource(Protocol):
@@ -34,6 +36,9 @@ class NoiseSource(Protocol):
 
     def gaussian(self, shape: tuple[int, ...], sigma: float) -> NDArray[np.float64]:
         """Independent draws from N(0, sigma^2)."""
+
+    def discrete_gaussian(self, shape: tuple[int, ...]) -> NDArray[np.int64]:
+        """Independent integers of variance `discrete_gaussian.VARIANCE`."""
 
     def coin_flips(self, count: int, probability: float) -> NDArray[np.bool_]:
         """Independent flips, each True with `probability`."""
@@ -58,6 +63,18 @@ class _KeystreamNoise(ABC):
         radius = sigma * np.sqrt(-2.0 * np.log((words[:pairs] + 1.0) / _TWO_TO_64))
         angle = (2.0 * math.pi / _TWO_TO_64) * words[pairs:]
         return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count].reshape(shape)
+
+    def discrete_gaussian(self, shape: tuple[int, ...]) -> NDArray[np.int64]:
+        """Independent draws, each within `discrete_gaussian.TOTAL_VARIATION` of the discrete Gaussian.
+
+        Four words a draw, in blocks of `BLOCK_DRAWS` draws.
+        """
+        draws = np.empty(math.prod(shape), dtype=np.int64)
+        stream = _open_stream(self._next_key())
+        for start in range(0, draws.size, BLOCK_DRAWS):
+            block = draws[start : start + BLOCK_DRAWS]
+            block[:] = draws_from_words(_next_words(stream, WORDS_PER_DRAW * block.size))
+        return draws.reshape(shape)
 
     def coin_flips(self, count: int, probability: float) -> NDArray[np.bool_]:
         """Independent flips, each True with `probability` rounded up by at most 2^-53 of itself."""
@@ -100,6 +117,13 @@ class SeededNoise(KeyedNoise):
 
 
 def _keystream(key: bytes, words: int) -> NDArray[np.uint64]:
+    return _next_words(_open_stream(key), words)
+
+
+def _open_stream(key: bytes) -> CipherContext:
     # A fixed counter start is safe because no key is ever used for a second stream.
-    encryptor = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
-    return np.frombuffer(encryptor.update(bytes(8 * words)), dtype="<u8").astype(np.uint64, copy=False)
+    return Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
+
+
+def _next_words(stream: CipherContext, words: int) -> NDArray[np.uint64]:
+    return np.frombuffer(stream.update(bytes(8 * words)), dtype="<u8").astype(np.uint64, copy=False)

@@ -3,10 +3,11 @@
 Leaves a silo:
   Introduction   its name, public key and the shape of its panel as declared in its own file (no data are read)
   Agreement      a signed fresh key, or nothing: the silo is willing under its own rules
-  Contribution   one vector: masked (uniformly random to whoever lacks the peers' seeds), or in clear where the
-                 run does without secure aggregation
+  Contribution   one vector: masked (uniformly random to whoever lacks the peers' seeds), encrypted for a key
+                 holder, or in clear where the run does without secure aggregation
   UnmaskReply    shares of this round's seeds
   Refusal        a code and a sentence without data
+Leaves the key holder, where a run has one: its name and public key, a signed modulus and fresh key, opened sums.
 Each is one Flower ConfigRecord of plain values; unknown or missing fields are refused.
 """
 
@@ -21,6 +22,15 @@ from flwr.app import ConfigRecord, RecordDict
 from numpy.typing import NDArray
 
 from privacy.errors import InvalidSetting, MalformedMessage
+from privacy.paillier_aggregation import (
+    EncryptedUpdate,
+    EncryptionRound,
+    HeldRoster,
+    HolderAdvert,
+    OpenedSum,
+    OpenRequest,
+)
+from privacy.quantization import FixedPoint
 from privacy.run_terms import PrivacyMode, PrivacyTerms, SecureAggregation
 from privacy.secure_aggregation import (
     KeyAdvert,
@@ -33,12 +43,13 @@ from privacy.secure_aggregation import (
 )
 
 RECORD = "mixroom"
-HELLO, JOIN, START, CONTRIBUTE, UNMASK = (
+HELLO, JOIN, START, CONTRIBUTE, UNMASK, OPEN = (
     "query.hello",
     "query.join",
     "query.start",
     "train.contribute",
     "train.unmask",
+    "train.open",
 )
 SILO_REFUSED, SILO_FAILED = 1001, 1002
 
@@ -57,6 +68,13 @@ class Introduction:
 
 
 @dataclass(frozen=True)
+class HolderIntroduction:
+    """Key holder to coordinator: it is one, and the key that silos pin for it."""
+
+    public_key: bytes
+
+
+@dataclass(frozen=True)
 class Invitation:
     """Coordinator to silo: the run's terms, the same for every silo. `model` describes the model as JSON."""
 
@@ -65,20 +83,56 @@ class Invitation:
     epsilon: float
     delta: float
     steps: int
+    curvatures: int
+    survivors: int
+    colluding: int
+    values: int
+    sample_rate: float
     secure_aggregation: str
     model: str
 
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 over every field; each sum request names it."""
-        budget = (repr(self.epsilon), repr(self.delta), self.steps)
-        parts = (self.run_id, self.privacy_mode, *budget, self.secure_aggregation, self.model)
-        return hashlib.sha256(canonical_bytes("mixroom/invitation/v1", *parts)).digest()
+        budget = (repr(self.epsilon), repr(self.delta), repr(self.sample_rate), self.steps, self.curvatures)
+        noise = (self.survivors, self.colluding, self.values)
+        parts = (self.run_id, self.privacy_mode, *budget, *noise, self.secure_aggregation, self.model)
+        return hashlib.sha256(canonical_bytes("mixroom/invitation/v2", *parts)).digest()
 
     @cached_property
     def privacy(self) -> PrivacyTerms:
         """Raises InvalidSetting when the terms make no sense."""
-        return PrivacyTerms(_enum(PrivacyMode, self.privacy_mode), self.epsilon, self.delta, self.steps)
+        return PrivacyTerms(
+            _enum(PrivacyMode, self.privacy_mode),
+            self.epsilon,
+            self.delta,
+            self.steps,
+            self.curvatures,
+            self.survivors,
+            self.colluding,
+            self.values,
+            self.sample_rate,
+        )
+
+    @classmethod
+    def of(
+        cls, run_id: str, terms: PrivacyTerms, *, secure_aggregation: SecureAggregation, model: str
+    ) -> "Invitation":
+        """The terms on the wire."""
+        return cls(
+            run_id=run_id,
+            privacy_mode=terms.mode.value,
+            epsilon=terms.epsilon,
+            delta=terms.delta,
+            steps=terms.steps,
+            curvatures=terms.curvatures,
+            survivors=terms.survivors,
+            colluding=terms.colluding,
+            values=terms.values,
+            sample_rate=terms.sample_rate,
+            secure_aggregation=secure_aggregation.value,
+            model=model,
+        )
 
     @property
     def masking(self) -> SecureAggregation:
@@ -114,6 +168,13 @@ class SumRequest:
         """The round as the masks of that roster are bound to it."""
         return MaskRequest(
             self.run_id, self.round, self.model_digest, roster_digest, self.length, self.fraction_bits
+        )
+
+    def encrypted(self, roster_digest: bytes) -> EncryptionRound:
+        """The round as the blindings of that roster are bound to it."""
+        largest = FixedPoint(self.fraction_bits, self.max_abs).largest_integer
+        return EncryptionRound(
+            self.run_id, self.round, self.model_digest, roster_digest, self.length, largest
         )
 
     def vectors(self) -> tuple[Vector, ...]:
@@ -165,7 +226,7 @@ def size_of(content: RecordDict) -> int:
 
 @dataclass(frozen=True)
 class KeyRosterMessage:
-    """`KeyRoster` on the wire: adverts side by side."""
+    """`KeyRoster` on the wire: adverts side by side, then the key holder's, empty where there is none."""
 
     run_id: str
     threshold: int
@@ -173,10 +234,19 @@ class KeyRosterMessage:
     min_silos: tuple[int, ...]
     exchange_keys: tuple[bytes, ...]
     signatures: tuple[bytes, ...]
+    holder_min_silos: int = 0
+    holder_modulus: bytes = b""
+    holder_exchange_key: bytes = b""
+    holder_signature: bytes = b""
 
     @classmethod
-    def of(cls, roster: KeyRoster) -> "KeyRosterMessage":
+    def of(cls, roster: KeyRoster, holder: HolderAdvert | None = None) -> "KeyRosterMessage":
         adverts = roster.adverts
+        held = (
+            (holder.min_silos, holder.modulus, holder.exchange_key, holder.signature)
+            if holder
+            else (0, b"", b"", b"")
+        )
         return cls(
             roster.run_id,
             roster.threshold,
@@ -184,7 +254,13 @@ class KeyRosterMessage:
             tuple(advert.min_silos for advert in adverts),
             tuple(advert.exchange_key for advert in adverts),
             tuple(advert.signature for advert in adverts),
+            *held,
         )
+
+    def held_roster(self) -> HeldRoster:
+        """Silos and key holder. Raises MalformedMessage when there is none."""
+        holder = (self.holder_min_silos, self.holder_modulus, self.holder_exchange_key, self.holder_signature)
+        return HeldRoster(self.roster(), HolderAdvert(self.run_id, *holder))
 
     def roster(self) -> KeyRoster:
         columns = zip(self.silos, self.min_silos, self.exchange_keys, self.signatures, strict=True)
@@ -232,8 +308,18 @@ def unpack_integers(raw: bytes) -> NDArray[np.uint64]:
     return np.frombuffer(raw, dtype="<u8").astype(np.uint64)
 
 
-MESSAGES_OF_A_SILO = (Introduction, KeyAdvert, Acknowledgement, PlainUpdate, MaskedUpdateMessage, UnmaskReply)
+MESSAGES_OF_A_SILO = (
+    Introduction,
+    KeyAdvert,
+    Acknowledgement,
+    PlainUpdate,
+    MaskedUpdateMessage,
+    EncryptedUpdate,
+    UnmaskReply,
+)
 MESSAGES_TO_A_SILO = (Invitation, KeyRosterMessage, SumRequest, UnmaskRequest)
+MESSAGES_OF_A_KEY_HOLDER = (HolderIntroduction, HolderAdvert, Acknowledgement, OpenedSum)
+MESSAGES_TO_A_KEY_HOLDER = (Invitation, KeyRosterMessage, OpenRequest)
 
 
 def _plain(value: Any) -> Any:

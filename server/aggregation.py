@@ -18,7 +18,8 @@ FINAL_LEARNING_RATE_SHARE = 0.1
 class ModelState:
     """The shared model after `round` rounds, with the optimiser's memory and the average of the last iterates.
 
-    All arrays `[parameter]`; `averaged` is the number of iterates in `iterate_sum`.
+    Arrays `[parameter]`, but `information` [parameter, parameter]: the data's curvature for a mean unit, empty until
+    it was summed. `averaged`: number of iterates in `iterate_sum`. `sums`: sums of the schedule that are done.
     """
 
     round: int
@@ -28,11 +29,14 @@ class ModelState:
     iterate_sum: Array
     averaged: int
     clip_norm: float
+    information: Array
+    sums: int
 
     @classmethod
     def start(cls, parameters: Array, clip_norm: float) -> "ModelState":
+        """Before the first round; the scales are agreed on."""
         zero = np.zeros_like(parameters)
-        return cls(0, parameters, zero, zero, zero, 0, clip_norm)
+        return cls(0, parameters, zero, zero, zero, 0, clip_norm, np.zeros(0), sums=1)
 
     @property
     def model(self) -> Array:
@@ -44,19 +48,19 @@ def next_state(state: ModelState, change: Array, settings: RunSettings, *, clip_
     """One round further. `change` is the weighted mean over silos of (local model - sent model)."""
     moved = (
         _adam(state, change, settings)
-        if settings.strategy is Strategy.FEDADAM
+        if settings.chosen_strategy is Strategy.FEDADAM
         else _add(state, change, settings)
     )
     if moved.round > settings.planned_rounds - max(
         1, round(settings.averaged_share * settings.planned_rounds)
     ):
         moved = replace(moved, iterate_sum=moved.iterate_sum + moved.parameters, averaged=moved.averaged + 1)
-    return replace(moved, clip_norm=clip_norm)
+    return replace(moved, clip_norm=clip_norm, sums=moved.sums + 1)
 
 
 def learning_rate(settings: RunSettings, round_index: int) -> float:
     """Cosine decay over the run for FedAdam; constant otherwise. `round_index` from 0."""
-    if settings.strategy is not Strategy.FEDADAM:
+    if settings.chosen_strategy is not Strategy.FEDADAM:
         return settings.step_size
     cosine = 0.5 * (1.0 + math.cos(math.pi * round_index / settings.planned_rounds))
     return settings.step_size * (FINAL_LEARNING_RATE_SHARE + (1.0 - FINAL_LEARNING_RATE_SHARE) * cosine)

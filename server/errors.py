@@ -31,3 +31,17 @@ class RunStoreError(ServerError):
 
 class CheckpointDamaged(RunStoreError):
     """A checkpoint's content does not match its own digest; it was not loaded."""
+
+
+class UpdateOutOfBounds(ServerError):
+    """A silo's vector breaks a bound that honest silos keep by themselves; it was not added."""
+
+
+class SumLost(ServerError):
+    """A sum that silos answer only once was asked for before, and its answer did not arrive or was not kept."""
+
+    def __init__(self, purpose: str) -> None:
+        super().__init__(
+            f"the {purpose} sum was asked for before and lost; with distributed noise no silo answers it again",
+            hint="start a new run; what this one was charged stays charged",
+        )

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from privacy.errors import PrivacyError, SiloFault
 from privacy.mask_coordinator import MaskedRound, UnmaskedSum
+from privacy.quantization import FixedPoint
 from privacy.secure_aggregation import KeyRoster, UnmaskReply, UnmaskRequest
 from privacy.wire import UNMASK, MaskedUpdateMessage, SumRequest, to_record
 from server.collected_sum import Attendance, Collected
@@ -26,7 +29,7 @@ class MaskedSums:
                 masked_round.accept_update(read_reply(replies.get(silo), MaskedUpdateMessage, silo).update())
             except (NoAnswer, PrivacyError) as error:
                 attendance.note(silo, error)
-        attendance.require_enough(masked_round.alive, needed=self.roster.threshold)
+        attendance.require_enough(masked_round.alive, needed=self.roster.fewest_in_a_sum)
         requests = self._unmask_requests(masked_round, attendance)
         answers = self.link.send({item.silo: (UNMASK, to_record(item)) for item in requests})
         replied = []
@@ -41,6 +44,7 @@ class MaskedSums:
         for silo in unmasked.faulty:
             attendance.note(silo, "sent wrong shares")
         attendance.require_enough(replied, needed=self.roster.threshold)
+        _require_possible(unmasked, request)
         return Collected(unmasked.total, unmasked.silos, largest_reply(replies) + largest_reply(answers))
 
     def _unmask_requests(self, masked_round: MaskedRound, attendance: Attendance) -> Sequence[UnmaskRequest]:
@@ -51,7 +55,7 @@ class MaskedSums:
             for silo in error.silos:
                 masked_round.exclude(silo)
                 attendance.note(silo, error)
-            attendance.require_enough(masked_round.alive, needed=self.roster.threshold)
+            attendance.require_enough(masked_round.alive, needed=self.roster.fewest_in_a_sum)
             return masked_round.unmask_requests()
 
 
@@ -60,3 +64,14 @@ def _opened(masked_round: MaskedRound, request: SumRequest) -> UnmaskedSum:
         return masked_round.finish()
     except PrivacyError as error:
         raise RoundAborted(f"sum {request.round} cannot be unmasked: {error}", hint=error.hint) from error
+
+
+def _require_possible(unmasked: UnmaskedSum, request: SumRequest) -> None:
+    """No honest silos reach a sum beyond their ranges together: somebody sent more. Raises RoundAborted."""
+    largest = FixedPoint(request.fraction_bits, request.max_abs).largest_integer * len(unmasked.silos)
+    signed = unmasked.total.view(np.int64)
+    if not ((-largest <= signed) & (signed <= largest)).all():
+        raise RoundAborted(
+            f"sum {request.round} lies beyond what {len(unmasked.silos)} honest silos can send; it was not used",
+            hint="some silo's client does not keep to the agreed range; leave silos out one by one to find it",
+        )

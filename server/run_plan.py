@@ -4,12 +4,15 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from mmm_models.federated_spec import ChannelDeclaration, FederatedModel
+from mmm_models.curvature import packed_size
+from mmm_models.federated_spec import ChannelDeclaration, FederatedModel, GradientSum
 from mmm_models.panel import ChannelKind
 from mmm_models.scaling import MediaPer
 from privacy.run_terms import PrivacyMode, PrivacyTerms
+from privacy.secure_aggregation import smallest_threshold
 from privacy.wire import Introduction, Invitation
 from server.errors import SettingsInvalid
+from server.robust_aggregation import RobustAggregation
 from server.settings import RunSettings
 
 
@@ -20,10 +23,12 @@ class RunPlan:
     invitation: Invitation
     model: FederatedModel
     privacy: PrivacyTerms
+    silos: int
 
 
 def plan_run(settings: RunSettings, run_id: str, introductions: tuple[Introduction, ...]) -> RunPlan:
-    """Raises SettingsInvalid when the silos' declarations cannot be one model."""
+    """Raises SettingsInvalid when the silos' declarations cannot be one model, or too few for a robust rule came."""
+    RobustAggregation.of(settings).require_enough(len(introductions))
     schemas = {item.silo: _declared(item) for item in introductions}
     model = FederatedModel(
         channels=_channels(schemas),
@@ -35,25 +40,49 @@ def plan_run(settings: RunSettings, run_id: str, introductions: tuple[Introducti
         currency=_common(schemas, "currency"),
         outcome_unit=_common(schemas, "outcome_unit"),
     )
-    privacy = privacy_terms(settings)
-    invitation = Invitation(
-        run_id=run_id,
-        privacy_mode=privacy.mode.value,
-        epsilon=privacy.epsilon,
-        delta=privacy.delta,
-        steps=privacy.steps,
-        secure_aggregation=settings.secure_aggregation.value,
-        model=model.model_dump_json(),
+    privacy = privacy_terms(settings, model, silos=len(introductions))
+    invitation = Invitation.of(
+        run_id, privacy, secure_aggregation=settings.secure_aggregation, model=model.model_dump_json()
     )
-    return RunPlan(invitation, model, privacy)
+    return RunPlan(invitation, model, privacy, len(introductions))
 
 
-def privacy_terms(settings: RunSettings) -> PrivacyTerms:
-    """What the settings promise; every local step is one release."""
+def privacy_terms(settings: RunSettings, model: FederatedModel, *, silos: int) -> PrivacyTerms:
+    """What the settings promise; every local step is one release. Raises SettingsInvalid."""
     if settings.privacy is PrivacyMode.NONE:
         return PrivacyTerms(PrivacyMode.NONE)
-    steps = settings.planned_rounds * settings.local.steps
-    return PrivacyTerms(settings.privacy, settings.epsilon, settings.delta, steps)
+    survivors = colluding = 0
+    if settings.distributed:
+        survivors = max(smallest_threshold(silos), silos - settings.tolerated_dropouts)
+        colluding = settings.colluding
+        if survivors <= colluding:
+            raise SettingsInvalid(
+                f"{silos} silos with {settings.tolerated_dropouts} dropouts and {colluding} colluding ones leave "
+                "nobody whose noise is certain",
+                hint="invite more silos, lower colluding or tolerated-dropouts, or choose privacy local",
+            )
+    return PrivacyTerms(
+        settings.privacy,
+        settings.epsilon,
+        settings.delta,
+        steps=settings.planned_rounds * settings.local.steps,
+        curvatures=settings.curvatures,
+        survivors=survivors,
+        colluding=colluding,
+        values=_most_values(model, settings.curvatures),
+        sample_rate=settings.sample_rate,
+    )
+
+
+def _most_values(model: FederatedModel, curvatures: int) -> int:
+    """Numbers in the longest noised sum."""
+    parameters = model.parameters
+    return max(
+        model.scales_length,
+        GradientSum(parameters=parameters, private=True).length,
+        packed_size(parameters) if curvatures else 0,
+        model.records(private=True).length,
+    )
 
 
 def _declared(introduction: Introduction) -> dict[str, Any]:

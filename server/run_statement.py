@@ -1,10 +1,12 @@
 """What a finished run states about itself: its model and its privacy."""
 
+from mmm_models.federated_spec import LocalOptimizer
 from mmm_models.reporting.report_files import About, write_about, write_privacy
 from mmm_models.reporting.report_input import PrivacyBox
 from mmm_models.stored_model import StoredModel
-from privacy.accountant import epsilon_replace_one
-from privacy.run_terms import Release, SecureAggregation
+from privacy.accountant import epsilon_of, epsilon_replace_one
+from privacy.distributed_noise import events_with_honest
+from privacy.run_terms import PrivacyMode, PrivacyTerms, SecureAggregation
 from server.rounds import Finished
 from server.run_store import RunStore
 from server.settings import RunSettings
@@ -12,6 +14,11 @@ from server.settings import RunSettings
 LEFT_SILO = (
     "Only sums over all silos: counts of units per octave, model changes, and the totals of this report."
 )
+SUMS_ARE = {
+    SecureAggregation.MASKS: "pairwise masks; the coordinator sees sums only",
+    SecureAggregation.PAILLIER: "Paillier encryption; coordinator and key holder see sums only, unless they collude",
+    SecureAggregation.NONE: "none; the coordinator sees each silo's vector",
+}
 NOT_COVERED_ALWAYS = (
     "A silo that lies about its own data.",
     "Who takes part, when, and the number of rounds.",
@@ -29,18 +36,14 @@ def write_statement(finished: Finished, settings: RunSettings, store: RunStore, 
 def privacy_box(finished: Finished, settings: RunSettings) -> PrivacyBox:
     """The privacy statement of a run: every guarantee with its unit, neighbours and bound."""
     terms = finished.agreed.plan.privacy
-    masked = settings.secure_aggregation is SecureAggregation.MASKS
-    sums = (
-        "pairwise masks; the coordinator sees sums only"
-        if masked
-        else "none; the coordinator sees each silo's vector"
-    )
+    hidden = settings.secure_aggregation is not SecureAggregation.NONE
+    sums = SUMS_ARE[settings.secure_aggregation]
     if not terms.private:
         return PrivacyBox(
             mode="none",
             silos=finished.silos,
             secure_aggregation=sums,
-            left_silo=(LEFT_SILO,) if masked else ("Each silo's own sums, in clear.",),
+            left_silo=(LEFT_SILO,) if hidden else ("Each silo's own sums, in clear.",),
             not_covered=(
                 "What the sums themselves reveal about single units: there is no noise.",
                 *NOT_COVERED_ALWAYS,
@@ -48,7 +51,7 @@ def privacy_box(finished: Finished, settings: RunSettings) -> PrivacyBox:
         )
     cost = terms.plan.cost
     return PrivacyBox(
-        mode="local",
+        mode="distributed" if settings.distributed else "local",
         silos=finished.silos,
         secure_aggregation=sums,
         unit="one unit's whole series (a store, geo or region)",
@@ -57,22 +60,56 @@ def privacy_box(finished: Finished, settings: RunSettings) -> PrivacyBox:
         delta=cost.delta,
         epsilon_replace_one=epsilon_replace_one(terms.events, cost.delta),
         accountant=f"{cost.accountant.value}, over all {settings.planned_rounds} rounds and released totals",
-        noise="Gaussian, added in each silo from a cryptographic generator before anything leaves it",
-        noise_multiplier=terms.noise_multiplier(Release.GRADIENT),
+        noise=_noise(terms),
+        noise_multiplier=terms.gradient_noise_multiplier,
         clip_norm=finished.state.clip_norm,
-        left_silo=(LEFT_SILO,),
+        colluding=_by_colluding(terms),
+        left_silo=(LEFT_SILO,) if hidden else ("Each silo's own sums, noised.",),
         not_covered=(
             "People behind a unit: the promise is per unit, not per customer.",
-            "Rounding of floating-point noise (values are fixed-point rounded after noising).",
+            *_not_covered(terms, settings),
             *NOT_COVERED_ALWAYS,
         ),
     )
 
 
+def _noise(terms: PrivacyTerms) -> str:
+    if terms.mode is PrivacyMode.DISTRIBUTED:
+        shares = terms.shares
+        return (
+            f"discrete Gaussian, shared out among the silos: enough with {shares.survivors} silos in a sum, "
+            f"{shares.colluding} of them colluding with the coordinator"
+        )
+    return "Gaussian, added in full in each silo from a cryptographic generator before anything leaves it"
+
+
+def _not_covered(terms: PrivacyTerms, settings: RunSettings) -> tuple[str, ...]:
+    if terms.mode is PrivacyMode.DISTRIBUTED:
+        return (
+            "More colluding silos than planned for: epsilon grows as stated, and without an honest silo nothing holds.",
+            "A silo that adds no noise; it counts as a colluding one.",
+        )
+    if settings.local.optimizer is LocalOptimizer.NONE:
+        return ()
+    return (
+        "Gaps between floating-point numbers in the gradients' noise (rounded to fixed point afterwards).",
+    )
+
+
+def _by_colluding(terms: PrivacyTerms) -> tuple[tuple[int, float], ...]:
+    """Epsilon for none, the planned number and one more of colluding silos; only where noise is shared."""
+    if terms.mode is not PrivacyMode.DISTRIBUTED:
+        return ()
+    shares, delta = terms.shares, terms.delta
+    numbers = sorted({0, shares.colluding, min(shares.colluding + 1, shares.survivors - 1)})
+    events = (events_with_honest(terms.events, shares, shares.survivors - number) for number in numbers)
+    return tuple((n, epsilon_of(found, delta)) for n, found in zip(numbers, events, strict=True))
+
+
 def _about(finished: Finished, settings: RunSettings, seconds: float) -> About:
     silos = f"{finished.silos} silos trained one model in {finished.state.round} rounds ({seconds:.0f} s)"
     pairs = (
-        ("strategy", settings.strategy.value),
+        ("strategy", settings.chosen_strategy.value),
         ("rounds", str(finished.state.round)),
         ("local steps per round", str(settings.local.steps)),
         ("held-out weeks", str(settings.holdout_weeks)),
@@ -83,6 +120,6 @@ def _about(finished: Finished, settings: RunSettings, seconds: float) -> About:
         notes = (
             "Totals carry noise; curves are the shared response at steady typical media.",
             f"The clip norm followed the {settings.clip_quantile:.0%} quantile of gradient norms, at a charged cost; "
-            "no other setting was tuned on these data.",
+            "its start and every other setting come from simulated worlds; nothing was tuned on these data.",
         )
     return About("Marketing mix across silos", silos, pairs, notes)

@@ -20,7 +20,7 @@ from server.errors import CheckpointDamaged, RunStoreError
 from server.settings import RunSettings
 
 RUN_FILE, EVENTS_FILE, METRICS_FILE, CHECKPOINTS = "run.json", "events.jsonl", "metrics.csv", "checkpoints"
-CHECKPOINT_FORMAT = "mixroom-checkpoint/1"
+CHECKPOINT_FORMAT = "mixroom-checkpoint/2"
 PACKAGES = ("torch", "flwr", "opacus", "numpy", "pandas", "cryptography")
 METRIC_COLUMNS = ("round", "loss", "nrmse", "mape", "silos", "seconds", "bytes_per_silo", "clip_norm")
 

@@ -3,15 +3,19 @@
 import time
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
+from flwr.app import RecordDict
 from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
 from privacy.key_agreement import build_roster
+from privacy.opened_sums import threshold_for_shared_noise
+from privacy.paillier_aggregation import HOLDER, HeldRoster, HolderAdvert
 from privacy.quantization import FixedPoint
-from privacy.run_terms import SecureAggregation
-from privacy.secure_aggregation import KeyAdvert
+from privacy.run_terms import PrivacyMode, PrivacyTerms, SecureAggregation
+from privacy.secure_aggregation import KeyAdvert, KeyRoster
 from privacy.wire import (
     CONTRIBUTE,
     JOIN,
@@ -25,9 +29,12 @@ from privacy.wire import (
 )
 from server.collected_sum import Attendance, Failure, WayOfSumming
 from server.masked_sums import MaskedSums
+from server.paillier_sums import PaillierSums, require_long_enough
 from server.plain_sums import PlainSums
 from server.settings import RunSettings
-from server.silo_link import SiloLink, require_reply
+from server.silo_link import SiloLink, refused, require_reply
+
+Body = TypeVar("Body")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +62,7 @@ class SiloExchange:
     def __init__(self, grid: Grid, settings: RunSettings) -> None:
         self.link = SiloLink(grid, settings)
         self._settings = settings
-        self.sums: WayOfSumming = PlainSums()
+        self.sums: WayOfSumming = PlainSums.of(settings)
 
     def gather(self) -> tuple[Introduction, ...]:
         """Wait for all expected silos and learn their names. Raises SilosMissing or SiloRefused."""
@@ -65,9 +72,13 @@ class SiloExchange:
         """Invite all silos and start the run; each charges its ledger now. Raises SiloRefused naming who and why."""
         replies = self.link.ask_all(JOIN, to_record(invitation))
         if invitation.masking is SecureAggregation.MASKS:
-            roster = build_roster([require_reply(replies[silo], KeyAdvert, silo) for silo in sorted(replies)])
+            adverts = [require_reply(replies[silo], KeyAdvert, silo) for silo in sorted(replies)]
+            roster = build_roster(adverts, threshold=_threshold(invitation.privacy, len(adverts)))
             self.sums = MaskedSums(self.link, roster)
             message = KeyRosterMessage.of(roster)
+        elif invitation.masking is SecureAggregation.PAILLIER:
+            roster = build_roster([require_reply(replies[silo], KeyAdvert, silo) for silo in sorted(replies)])
+            message = self._start_holder(invitation, roster)
         else:
             message = KeyRosterMessage.without_masks(invitation.run_id)
             _ = [require_reply(replies[silo], Acknowledgement, silo) for silo in sorted(replies)]
@@ -75,17 +86,41 @@ class SiloExchange:
         for silo in sorted(started):
             require_reply(started[silo], Acknowledgement, silo)
 
+    def _start_holder(self, invitation: Invitation, roster: KeyRoster) -> KeyRosterMessage:
+        """Have the key holder join and accept the roster, before any silo is charged."""
+        held = HeldRoster(roster, self._holders_reply(JOIN, to_record(invitation), HolderAdvert))
+        require_long_enough(held, self._settings)
+        message = KeyRosterMessage.of(roster, held.holder)
+        self._holders_reply(START, to_record(message), Acknowledgement)
+        self.sums = PaillierSums(self.link, held)
+        return message
+
+    def _holders_reply(self, kind: str, content: RecordDict, body: type[Body]) -> Body:
+        reply = self.link.ask_holder(kind, content)
+        if reply is None or reply.has_error():
+            raise refused(HOLDER, reply)
+        return require_reply(reply, body, HOLDER)
+
     def sum(self, request: SumRequest) -> SiloSum:
         """The sum of all silos' vectors. Raises RoundAborted when too few answer or the policy says so."""
+        scale = FixedPoint(request.fraction_bits, request.max_abs)
+        scale.require_capacity(len(self.link.node_of))
         began = time.perf_counter()
         replies = self.link.send(dict.fromkeys(self.link.node_of, (CONTRIBUTE, to_record(request))))
         attendance = Attendance(len(replies), self._settings.on_failure)
         found = self.sums.collect(request, replies, attendance)
         return SiloSum(
             integers=found.integers,
-            scale=FixedPoint(request.fraction_bits, request.max_abs),
+            scale=scale,
             silos=found.silos,
             failures=tuple(attendance.failures),
             bytes_sent=found.bytes_sent,
             seconds=time.perf_counter() - began,
         )
+
+
+def _threshold(privacy: PrivacyTerms, n_silos: int) -> int | None:
+    """High enough for the noise that silos share; None for the usual one. Raises InvalidSetting."""
+    if privacy.mode is not PrivacyMode.DISTRIBUTED:
+        return None
+    return threshold_for_shared_noise(n_silos, survivors=privacy.survivors, colluding=privacy.colluding)

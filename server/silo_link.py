@@ -9,7 +9,8 @@ from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 
 from privacy.errors import MalformedMessage, PrivacyError
-from privacy.wire import HELLO, Introduction, from_record, size_of
+from privacy.run_terms import SecureAggregation
+from privacy.wire import HELLO, HolderIntroduction, Introduction, from_record, size_of
 from server.errors import SiloRefused, SilosMissing
 from server.settings import RunSettings
 
@@ -24,24 +25,37 @@ class NoAnswer(Exception):
 
 @dataclass(eq=False)
 class SiloLink:
-    """Who is there, by silo name, and how to reach them."""
+    """Who is there, by silo name, and how to reach them; `holder_node` where there is a key holder, else 0."""
 
     grid: Grid
     settings: RunSettings
     node_of: dict[str, int] = field(default_factory=dict)
+    holder_node: int = 0
 
     def gather(self) -> tuple[Introduction, ...]:
         """Wait for all expected silos and learn their names. Raises SilosMissing or SiloRefused."""
         nodes = self._wait_for_nodes()
         replies = self._send({node: (HELLO, RecordDict()) for node in nodes})
-        introductions = {node: _introduction(reply, node) for node, reply in replies.items()}
+        holders = [node for node, reply in replies.items() if _is_key_holder(reply)]
+        introductions = {
+            node: _introduction(reply, node) for node, reply in replies.items() if node not in holders
+        }
+        self._note_holder(holders)
         self.node_of = {introduction.silo: node for node, introduction in introductions.items()}
-        if len(self.node_of) < len(nodes):
+        if len(self.node_of) < max(len(introductions), self.settings.expected_silos):
             raise SilosMissing(
-                f"{len(nodes)} nodes answered with {len(self.node_of)} different silo names",
+                f"{len(introductions)} nodes answered with {len(self.node_of)} different silo names",
                 hint="give every silo its own name, and every client its own silo file",
             )
         return tuple(sorted(introductions.values(), key=lambda item: item.silo))
+
+    def ask_holder(self, kind: str, content: RecordDict) -> Message | None:
+        """The key holder's reply; None when there is no key holder, or none answers in time."""
+        return (
+            self._send({self.holder_node: (kind, content)}).get(self.holder_node)
+            if self.holder_node
+            else None
+        )
 
     def ask_all(self, kind: str, content: RecordDict) -> dict[str, Message]:
         """Every silo must answer: nobody has been asked for data yet. Raises SiloRefused."""
@@ -58,15 +72,31 @@ class SiloLink:
         return {silo: replies.get(self.node_of[silo]) for silo in contents}
 
     def _wait_for_nodes(self) -> list[int]:
-        expected, deadline = self.settings.expected_silos, time.monotonic() + self.settings.wait_seconds
+        expected, deadline = self.settings.expected_nodes, time.monotonic() + self.settings.wait_seconds
         while len(nodes := sorted(self.grid.get_node_ids())) < expected:
             if time.monotonic() > deadline:
                 raise SilosMissing(
-                    f"{len(nodes)} of {expected} silos came within {self.settings.wait_seconds:g} s",
+                    f"{len(nodes)} of {expected} {self._expected_kinds} came within {self.settings.wait_seconds:g} s",
                     hint="start the missing clients, or lower expected-silos",
                 )
             time.sleep(POLL_SECONDS)
         return nodes
+
+    def _note_holder(self, holders: list[int]) -> None:
+        if self.settings.secure_aggregation is SecureAggregation.PAILLIER and len(holders) != 1:
+            raise SilosMissing(
+                f"{len(holders)} key holders answered, one is needed",
+                hint="start one node with --node-config 'key-holder=\"/path/to/its/directory\"'",
+            )
+        self.holder_node = holders[0] if holders else 0
+
+    @property
+    def _expected_kinds(self) -> str:
+        return (
+            "silos"
+            if self.settings.expected_nodes == self.settings.expected_silos
+            else "silos and key holder"
+        )
 
     def _send(self, contents: dict[int, tuple[str, RecordDict]]) -> dict[int, Message]:
         """Replies by node. An error about a lost node comes from elsewhere: match by the message it answers."""
@@ -118,6 +148,13 @@ def largest_reply(replies: Replies) -> int:
         size_of(reply.content) for reply in replies.values() if reply and not reply.has_error()
     )
     return max(sizes, default=0)
+
+
+def _is_key_holder(reply: Message) -> bool:
+    try:
+        return not reply.has_error() and bool(from_record(reply.content, HolderIntroduction).public_key)
+    except PrivacyError:
+        return False
 
 
 def _introduction(reply: Message, node: int) -> Introduction:

@@ -14,6 +14,7 @@ from mmm_models.reporting.report_input import ArmRow
 from mmm_models.results import HoldoutFit, Results
 from mmm_models.stored_model import StoredModel
 from mmm_models.unit_data import prepare
+from simulations.federated_arms import Noise
 from simulations.world import ChannelTruth
 
 
@@ -65,7 +66,7 @@ def arm_row(
     measured: Measured,
     truth: Sequence[ChannelTruth],
     *,
-    epsilon: float | None = None,
+    noise: Noise | None = None,
     bytes_per_silo: float = math.nan,
 ) -> ArmRow:
     """Errors against the truth: shares in percentage points, contributions relative to the true ones."""
@@ -80,9 +81,28 @@ def arm_row(
         channel_errors=errors,
         mean_relative_error=float(np.mean(np.abs(list(errors.values())))),
         total_media_error=total - 1.0,
-        epsilon=epsilon,
+        privacy=noise.kind.value if noise else "none",
+        epsilon=noise.epsilon if noise else None,
+        run=noise.run if noise else 1,
         seconds=measured.seconds,
         bytes_per_silo=bytes_per_silo,
+    )
+
+
+def lost_arm_row(name: str, noise: Noise, failure: str) -> ArmRow:
+    """An arm whose noise left nothing to train on: no number is one."""
+    return ArmRow(
+        name=name,
+        nrmse=math.nan,
+        mape=math.nan,
+        share_error_points=math.nan,
+        channel_errors={},
+        mean_relative_error=math.nan,
+        total_media_error=math.nan,
+        privacy=noise.kind.value,
+        epsilon=noise.epsilon,
+        run=noise.run,
+        failure=failure,
     )
 
 

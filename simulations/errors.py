@@ -29,6 +29,10 @@ class TruthUnreadable(SimulationError):
     """A world's truth file is missing or damaged."""
 
 
+class ComparisonInvalid(SimulationError):
+    """What a comparison is asked for cannot be trained; nothing was started."""
+
+
 class OutputNotEmpty(SimulationError):
     """The output directory already holds results; nothing was changed."""
 

@@ -1,9 +1,10 @@
 """A federation on one machine: the real client and server apps, called in process, silo by silo."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from flwr.app import UserConfig
+from flwr.clientapp import ClientApp
 
 from clients.settings import SILO_KEY
 from clients.silo_home import SiloHome
@@ -13,15 +14,19 @@ from privacy.identity import PinnedPeers
 from server.settings import RunSettings
 from simulations.errors import SimulationError
 from simulations.in_process_grid import run_in_process
+from simulations.local_key_holder import local_key_holder
 
 FIRST_NODE = 101
 
 
-def train_in_process(specs: Sequence[Path], settings: RunSettings) -> Path:
+def train_in_process(
+    specs: Sequence[Path], settings: RunSettings, *, client: Callable[[ClientApp], ClientApp] | None = None
+) -> Path:
     """Train over the silos of these files and return the run directory.
 
     The same apps `flwr run` starts. All silos are served by this process, so they also learn each other's
-    public keys here; between organisations every owner pins its peers' keys itself.
+    public keys here; between organisations every owner pins its peers' keys itself. `client` may change what
+    the silos run, for attacks.
     """
     from clients.app import app as client_app  # Flower and torch load here, not with `mixroom --help`
     from server.app import app as server_app
@@ -33,7 +38,13 @@ def train_in_process(specs: Sequence[Path], settings: RunSettings) -> Path:
     whole = settings.model_copy(
         update={"expected_silos": len(specs), "out": str(settings.directory.resolve())}
     )
-    run_in_process(server_app, client_app, run_config=whole.to_run_config(), node_configs=nodes)
+    with local_key_holder(specs, whole) as holder_nodes:
+        run_in_process(
+            server_app,
+            client(client_app) if client else client_app,
+            run_config=whole.to_run_config(),
+            node_configs={**nodes, **holder_nodes},
+        )
     write_report(whole.directory)
     return whole.directory
 

@@ -39,7 +39,7 @@ def silo_toml(scenario: Scenario, panel: Panel) -> str:
         "organic": {},
         "controls": {"columns": [name for name in panel.control_names if name != PROMOTION]},
         "treatments": {"columns": [PROMOTION]},
-        "privacy": {"state": f".mixroom/{panel.silo}"},  # silos of one world share a directory
+        "privacy": _privacy(panel.silo),
     }
     if panel.n_weeks < USUAL_MIN_WEEKS:
         content["data"]["min_weeks"] = panel.n_weeks
@@ -77,6 +77,15 @@ def csv_bytes(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     pa_csv.write_csv(table, sink, pa_csv.WriteOptions(quoting_style="none", quoting_header="none"))
     return bytes(sink.getvalue().to_pybytes())
+
+
+def _privacy(silo: str) -> dict[str, Any]:
+    """Silos of one world share a directory. They are throw-away: deleting a silo's folder starts it anew.
+
+    So their ledgers are witnessed in that same folder, which protects nothing; a real silo's are elsewhere.
+    """
+    folder = f".mixroom/{silo}"
+    return {"state": folder, "ledger_witness": folder}
 
 
 def _channels_here(scenario: Scenario, panel: Panel) -> list[tuple[int, ChannelSpec]]:

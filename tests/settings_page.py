@@ -27,25 +27,44 @@ RUN = {
     "wait-seconds": "how long to wait for them",
     "timeout-seconds": "how long to wait for a silo's answer",
     "on-failure": "a silo that fails a sum is left out of it (`exclude`), or stops the run (`abort`)",
-    "strategy": "`fedadam`: one step of full-batch Adam on the union of all silos a round; `fedavg`: local steps, "
-    "averaged; `fedprox`: the same, held back to the round's start",
-    "rounds": "training rounds; 0: 150, or 80 with noise",
-    "local-steps": "steps in each silo per round; 0: 1 for `fedadam`, 5 for the others",
-    "server-learning-rate": "the coordinator's step; 0: 0.08 for `fedadam` (0.05 with noise), 1 for the others",
-    "local-learning-rate": "the silos' step; 0: 0.002 for `fedadam`, 0.02 for the others",
+    "strategy": "`newton`: a Newton step a round, with curvature summed over silos as well; `fedadam`: one step of "
+    "full-batch Adam on the union of all silos a round; `fedavg`: local steps, averaged; `fedprox`: the same, held back "
+    "to the round's start; `auto`: `newton` with noise, else `fedadam`",
+    "rounds": "training rounds; 0: `newton` 12, or 25 with noise; others 150, or 80 with noise",
+    "local-steps": "steps in each silo per round; 0: 1 for `newton` and `fedadam`, 5 for the others",
+    "server-learning-rate": "the coordinator's step; 0: 0.7 for `newton` (0.5 with noise), 0.08 for `fedadam` (0.15 with noise), "
+    "1 for the others",
+    "local-learning-rate": "the silos' step; 0: 0.002 for `fedadam`, 0.02 for `fedavg` and `fedprox`",
     "proximal": "pull towards the round's start; `fedprox` only",
-    "average-last-share": "the model is the mean of this share of the last rounds; 0: 0.25, or 0.5 with noise",
+    "average-last-share": "the model is the mean of this share of the last rounds; 0: 0.25, or with noise 0.6 for "
+    "`newton` and 0.4 for the others",
     "holdout-weeks": "last weeks kept for measuring fit; a quarter of a panel at most",
     "weeks": "length of a typical panel; balances the columns of private totals, nothing else",
     "seed": "recorded with the run; training itself draws nothing at random, and noise must not be repeatable",
     "synergy": "let each pair of channels reinforce each other",
     "effect-waves": "slow waves of each channel's effect over the panel",
-    "privacy": "`none`, or `local`: noise is added in each silo before anything leaves it",
+    "privacy": "`none`; `distributed`: the silos of a secure sum share the noise, which then is as small as a trusted "
+    "curator's; `local`: each silo adds all of it before anything leaves it",
     "epsilon": "privacy loss per unit over the whole run, report included",
     "delta": "chance that epsilon does not hold; well below one over the number of units",
-    "clip-norm": "first bound on one unit's gradient; then it follows `clip-quantile`, privately",
+    "clip-norm": "first bound on one unit's gradient, then it follows `clip-quantile`, privately; 0: 5, or for `newton` "
+    "0.8 times the square root of the number of parameters",
     "clip-quantile": "share of units whose gradients stay unclipped",
-    "secure-aggregation": "`masks`: the coordinator sees sums only; `none`: it sees each silo's vector",
+    "sample-rate": "chance of each unit to take part in one private step, drawn in secret by its silo; 1: all units, all "
+    "steps, which is the most accurate",
+    "tolerated-dropouts": "silos that may be missing from a sum with distributed noise; more of them need more noise",
+    "colluding": "silos that may pool what they know with the coordinator before distributed noise becomes too little; "
+    "1 protects from every single silo, since each knows its own share of the noise",
+    "secure-aggregation": "`masks`: the coordinator sees sums only; `paillier`: the same, by encryption and with a key "
+    "holder apart; `none`: it sees each silo's vector",
+    "paillier-bits": "length of the key holder's modulus, at least; `mixroom train` makes it one of this length",
+    "update-norm-bound": "longest step a silo may ask for: L2 length of its mean gradient (of its Adam steps in "
+    "learning rates); longer ones are shortened in the silo, before masks; 0: no bound; not used with noise, which "
+    "clips each unit",
+    "max-units-per-silo": "units a silo counts for at most; 0: no limit; the largest honest silo is a good choice",
+    "robust-rule": "what replaces the mean of silos' changes, Flower's own rules; needs `secure-aggregation` `none`",
+    "suspected-silos": "liars a robust rule must stand; `median` and `trimmed-mean` need twice as many silos and one, "
+    "`krum` and `multi-krum` twice and three, `bulyan` four times and three",
 }
 MODEL = {
     "max_lag_weeks": "weeks over which carry-over reaches",
@@ -114,6 +133,7 @@ COMMANDS = """
 | variable | meaning |
 |---|---|
 | `MIXROOM_TRACEBACK` | `1` shows where an error comes from |
+| `XDG_STATE_HOME` | where silos note how far their ledgers have come; `~/.local/state` when empty |
 | the one named by `data.url_env` | a database's URL, so that a silo file holds no secret |
 """
 

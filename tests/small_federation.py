@@ -1,4 +1,4 @@
-"""A small world on disk, four silos of four stores, and everything a test needs to train on it."""
+"""A small world on disk, four silos of 32 stores, and everything a test needs to train on it."""
 
 import shutil
 import tomllib
@@ -11,6 +11,8 @@ import tomli_w
 from flwr.app import UserConfig
 
 from clients.settings import SILO_KEY
+from clients.silo_home import NOISE_KEY_BYTES, SiloHome
+from mmm_models.intake.silo_file import read_silo_spec
 from mmm_models.reporting.result_files import read_results
 from mmm_models.results import Results
 from server.app import app as server_app
@@ -23,9 +25,9 @@ from simulations.world import make_world
 from simulations.world_files import write_world
 
 SILOS = ("silo-1", "silo-2", "silo-3", "silo-4")
-WEEKS, HOLDOUT_WEEKS, STORES = 60, 12, 4
+WEEKS, HOLDOUT_WEEKS, STORES = 60, 12, 32
 FIRST_NODE = 101
-BARELY_PRIVATE = 4000.0
+BARELY_PRIVATE = 16.0  # all stores stand out of the noise, and twice as much still has an epsilon
 SCENARIO = Scenario.model_validate(
     {
         "name": "small",
@@ -52,14 +54,23 @@ def _written_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def silo_files(_written_world: Path, tmp_path: Path) -> tuple[Path, ...]:
     """Silo files of this test alone: fresh keys, empty ledgers, the same data everywhere."""
-    world = tmp_path / "world"
-    shutil.copytree(_written_world, world)
-    return tuple(world / f"{silo}.toml" for silo in SILOS)
+    return fresh_silos(_written_world, tmp_path / "world")
 
 
 @pytest.fixture
 def generous_silo_files(silo_files: tuple[Path, ...]) -> tuple[Path, ...]:
     """Silo files whose owners allow `barely_private` runs."""
+    return generous(silo_files)
+
+
+def fresh_silos(written_world: Path, world: Path) -> tuple[Path, ...]:
+    """Silo files of a copy of the world."""
+    shutil.copytree(written_world, world)
+    return tuple(world / f"{silo}.toml" for silo in SILOS)
+
+
+def generous(silo_files: tuple[Path, ...]) -> tuple[Path, ...]:
+    """The same files, whose owners now allow `barely_private` runs."""
     for path in silo_files:
         add_rules(path, lifetime_epsilon=2.5 * BARELY_PRIVATE)
     return silo_files
@@ -72,13 +83,25 @@ def settings_for(out: Path, **changes: Any) -> RunSettings:
 
 
 def private(**changes: Any) -> dict[str, Any]:
-    """Settings of a run with differential privacy."""
-    return {"privacy": "local", "epsilon": 8.0, "delta": 1e-4, **changes}
+    """Settings of a run with differential privacy: each silo's own noise, and local steps."""
+    return {"privacy": "local", "strategy": "fedadam", "epsilon": 8.0, "delta": 1e-4, **changes}
 
 
 def barely_private(**changes: Any) -> dict[str, Any]:
-    """Settings of a private run in which sixteen stores stand out of the noise, so that it can finish."""
+    """Settings of a private run in which all stores together stand out of the noise, so that it can finish."""
     return private(**{"epsilon": BARELY_PRIVATE, **changes})
+
+
+def sharing_noise(**changes: Any) -> dict[str, Any]:
+    """Settings of such a run with distributed noise: three of four silos carry it, one of them may collude."""
+    return barely_private(**{"privacy": "distributed", "strategy": "newton", **changes})
+
+
+def with_known_noise(silo_files: tuple[Path, ...]) -> None:
+    """Noise keys written down, so that a run of a given name draws the same noise whenever the test runs."""
+    for place, path in enumerate(silo_files):
+        home = SiloHome.of(read_silo_spec(path))
+        (home.directory / "noise.key").write_bytes(bytes([place]) * NOISE_KEY_BYTES)
 
 
 def add_rules(silo_file: Path, **rules: Any) -> None:

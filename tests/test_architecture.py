@@ -30,6 +30,7 @@ FENCES = {
     "opacus": ("privacy/dp_sgd.py",),
     "flwr": (
         "server/app.py",
+        "server/robust_aggregation.py",
         "server/silo_exchange.py",
         "server/silo_link.py",
         "clients/app.py",
@@ -39,7 +40,7 @@ FENCES = {
 }
 
 # The only files of `privacy` that may bring torch in; all others run where torch is not installed.
-PRIVACY_FILES_WITH_TORCH = frozenset({"dp_sgd"})
+PRIVACY_FILES_WITH_TORCH = frozenset({"dp_sgd", "per_unit_gradients"})
 
 NAMES_THAT_SAY_NOTHING = frozenset({"utils", "util", "common", "helpers", "helper", "manager", "base"})
 UNCHECKED_FOLDERS = frozenset({"tests", "benchmarks"})

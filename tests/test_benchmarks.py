@@ -20,12 +20,15 @@ from simulations.world import make_world
 PROMISES = {
     "demo": ["start to report", "peak memory"],
     "secure-round": ["secure round", "faster than Flower's SecAgg+, its simulation"],
-    "mask-protocol": ["largest relative error"],
+    "mask-protocol": ["largest error of a sum beyond its noise"],
+    "paillier": ["less time than phe plainly", "fewer bytes than phe plainly"],
     "panel-load": ["load and check"],
     "neural-fit": ["fit, 300 units x 104 weeks x 5 channels, 3 steps", "of which training steps"],
     "dp-step": ["private step / plain step"],
     "accuracy": ["hold-out nRMSE", "share error", "masked and plain sums", "oracle"],
     "local-dp": ["as released", "of the model", "hold-out nRMSE"],
+    "distributed-dp": ["central DP-SGD", "distributed / local", "channel error above no noise"],
+    "poisoning": ["nobody lies / bound 20", "change times -100 / none", "total media"],
 }
 
 

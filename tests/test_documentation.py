@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from mixroom.cli import app, main
-from privacy.run_terms import BUDGET_SHARES
+from privacy.run_terms import SHARES_AFTER_SCALES
 from simulations.scenario import load_scenario
 from simulations.world import make_world
 from simulations.world_files import write_world
@@ -147,7 +147,7 @@ def test_the_threat_model_states_the_budgets_shares():
     text = (REPOSITORY / "docs" / "threat-model.md").read_text(encoding="utf-8")
     stated = [int(percent) for percent in re.findall(r"^\| [^|]+ \| (\d+) % \| ", text, flags=re.MULTILINE)]
 
-    assert stated == [round(100 * share) for share in BUDGET_SHARES.values()]
+    assert stated == [round(100 * share) for share in SHARES_AFTER_SCALES.values()]
     assert sum(stated) == 100
 
 

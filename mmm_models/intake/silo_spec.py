@@ -58,6 +58,12 @@ class SiloSpec(SiloTable):
         return self._directory / self.privacy.state
 
     @property
+    def ledger_witness(self) -> Path | None:
+        """Where the silo file wants the ledger's head noted; None leaves it to the machine."""
+        stated = self.privacy.ledger_witness
+        return self._directory / Path(stated).expanduser() if stated else None
+
+    @property
     def currency(self) -> str:
         """Stated, or the outcome's unit when that is money, or the channels' only one; "" when unknown."""
         stated = self.columns.currency

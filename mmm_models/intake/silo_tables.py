@@ -186,10 +186,13 @@ class PrivacyRules(SiloTable):
 
     lifetime_epsilon: float = Field(default=20.0, gt=0, allow_inf_nan=False)
     lifetime_delta: float = Field(default=1e-4, gt=0, lt=1)
-    minimum_mode: Literal["none", "local"] = "none"
+    minimum_mode: Literal["none", "distributed", "local"] = "none"
+    min_colluding: int = Field(default=1, ge=0)
     secure_aggregation: Literal["optional", "required"] = "optional"
     min_silos: int = Field(default=3, ge=2)
+    min_modulus_bits: int = Field(default=3072, ge=2048)
     state: str = Field(default=".mixroom", min_length=1)
+    ledger_witness: str = ""
 
 
 def _plain(value: str | SecretStr) -> str:

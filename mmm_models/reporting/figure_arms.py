@@ -5,6 +5,7 @@ from collections.abc import Callable
 from textwrap import wrap
 
 from mmm_models.reporting.figure import Column, Figure, Table
+from mmm_models.reporting.noise_costs import ways_of_training
 from mmm_models.reporting.number_format import (
     decimal,
     percent,
@@ -19,12 +20,14 @@ from mmm_models.reporting.svg_canvas import BLUE, GREY, MUTED, RULE, TEXT_SIZE, 
 WIDTH, ROW, TOP, BAR = 340.0, 31.0, 20.0, 12.0
 NAME_WIDTH, PANEL, GAP, NUMBER = 116.0, 104.0, 14.0, 38.0
 NAME_LETTERS = 21
+MOST_COLUMNS = 6  # of errors, on half a page
 
 
 def arms_figure(report: ReportInput) -> Figure:
     """Share error beside hold-out error: the second hides what the first shows."""
-    insight = _insight(report.arms)
-    return Figure(_svg(report.arms, insight), arms_table(report), insight, _HOW_TO_READ)
+    arms = ways_of_training(report.arms)
+    insight = _insight(arms)
+    return Figure(_svg(arms, insight), arms_table(report), insight, _HOW_TO_READ)
 
 
 _HOW_TO_READ = (
@@ -47,14 +50,18 @@ def arms_table(report: ReportInput) -> Table:
         Column("Time", seconds),
         Column("Sent per silo", size_in_bytes),
     )
-    return Table(columns, tuple(_row(arm) for arm in report.arms))
+    return Table(columns, tuple(_row(arm) for arm in ways_of_training(report.arms)))
 
 
 def channel_errors_table(report: ReportInput) -> Table:
-    """Signed relative error of every channel's contribution, one column per arm."""
-    names = dict.fromkeys(name for arm in report.arms for name in arm.channel_errors)
-    rows = tuple((name, *(arm.channel_errors.get(name) for arm in report.arms)) for name in names)
-    return Table((Column("Error"), *(Column(arm.name, signed_percent) for arm in report.arms)), rows)
+    """Signed relative error of every channel's contribution: one column per arm, or per channel with many arms."""
+    arms = ways_of_training(report.arms)
+    names = list(dict.fromkeys(name for arm in arms for name in arm.channel_errors))
+    if len(arms) > MOST_COLUMNS:
+        by_arm = tuple((arm.name, *map(arm.channel_errors.get, names)) for arm in arms)
+        return Table((Column("Error"), *(Column(name, signed_percent) for name in names)), by_arm)
+    rows = tuple((name, *(arm.channel_errors.get(name) for arm in arms)) for name in names)
+    return Table((Column("Error"), *(Column(arm.name, signed_percent) for arm in arms)), rows)
 
 
 def _row(arm: ArmRow) -> tuple[str | float | None, ...]:

@@ -1,14 +1,16 @@
 """Every figure a report shows; each comes with its table, an insight and a way to read it."""
 
 from mmm_models.reporting.figure import Column, Figure, Table
-from mmm_models.reporting.figure_arms import arms_figure, arms_table, channel_errors_table
+from mmm_models.reporting.figure_arms import MOST_COLUMNS, arms_figure, arms_table, channel_errors_table
 from mmm_models.reporting.figure_contributions import contributions_figure, contributions_table
 from mmm_models.reporting.figure_curves import curves_figure
 from mmm_models.reporting.figure_fit import fit_figure
+from mmm_models.reporting.figure_noise import noise_figure
 from mmm_models.reporting.figure_roi import roi_figure
 from mmm_models.reporting.figure_training import training_figure
 
 __all__ = [
+    "MOST_COLUMNS",
     "Column",
     "Figure",
     "Table",
@@ -19,6 +21,7 @@ __all__ = [
     "contributions_table",
     "curves_figure",
     "fit_figure",
+    "noise_figure",
     "roi_figure",
     "training_figure",
 ]

@@ -31,6 +31,7 @@ def _all_lines(box: PrivacyBox) -> Iterator[Line]:
         "Replacing a unit",
         "" if box.epsilon_replace_one is None else f"ε = {decimal(box.epsilon_replace_one)}",
     )
+    yield "Colluding silos", _colluding(box)
     yield "Noise", _noise(box)
     yield "Accountant", box.accountant
     yield "Silos", count(box.silos)
@@ -41,6 +42,11 @@ def _promise(box: PrivacyBox) -> str:
     if box.epsilon is None:
         return "None: results and every round's sum depend on the data without noise."
     return f"ε = {decimal(box.epsilon)}, δ = {significant(box.delta)}, over all rounds and released totals"
+
+
+def _colluding(box: PrivacyBox) -> str:
+    """Epsilon by number of silos that work with the coordinator."""
+    return ", ".join(f"{silos}: ε = {decimal(epsilon)}" for silos, epsilon in box.colluding)
 
 
 def _noise(box: PrivacyBox) -> str:

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from mmm_models.reporting import figures
 from mmm_models.reporting.health_checks import health_checks
+from mmm_models.reporting.noise_costs import compares_noise
 from mmm_models.reporting.number_format import amount, count, decimal, percent
 from mmm_models.reporting.privacy_lines import privacy_headline, privacy_lines
 from mmm_models.reporting.report_input import ArmRow, PrivacyBox, ReportInput, RoundPoint, TruthRow
@@ -58,6 +59,7 @@ def render(report: ReportInput) -> str:
         checks=health_checks(report),
         privacy=privacy_lines(report.privacy) if report.privacy else (),
         channel_errors=figures.channel_errors_table(report),
+        narrow_columns=figures.MOST_COLUMNS + 1,
         **_sections(report),
     )
 
@@ -86,6 +88,9 @@ def _sections(report: ReportInput) -> dict[str, Section | None]:
             "What privacy and federation cost", figures.arms_figure(report), table_shown=True
         )
         if report.arms
+        else None,
+        "noise": Section("What noise costs", figures.noise_figure(report), table_shown=True)
+        if compares_noise(report.arms)
         else None,
     }
 

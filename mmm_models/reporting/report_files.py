@@ -87,8 +87,12 @@ def _about(stored: dict[str, Any], directory: Path) -> About:
 def _box(stored: dict[str, Any]) -> PrivacyBox | None:
     if not stored:
         return None
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
-    return PrivacyBox(**values)
+    return PrivacyBox(**{name: _tuples(value) for name, value in stored.items()})
+
+
+def _tuples(value: Any) -> Any:
+    """JSON has lists only."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _arm(row: dict[str, Any]) -> ArmRow:

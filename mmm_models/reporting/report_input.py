@@ -15,10 +15,11 @@ class PrivacyBox:
 
     `unit` and `neighbours` are phrases ("one store's whole series", "one unit added or removed");
     `epsilon` covers everything that left the silos, `epsilon_replace_one` the same when a unit is replaced by
-    another one; `clip_norm` bounds one unit's gradient; `left_silo` and `not_covered` hold one sentence each.
+    another one; `clip_norm` bounds one unit's gradient; `colluding`: epsilon when so many silos pool what they
+    know with the coordinator; `left_silo` and `not_covered` hold one sentence each.
     """
 
-    mode: Literal["none", "local"]
+    mode: Literal["none", "distributed", "local"]
     silos: int
     secure_aggregation: str
     unit: str = ""
@@ -30,6 +31,7 @@ class PrivacyBox:
     noise: str = ""
     noise_multiplier: float | None = None
     clip_norm: float | None = None
+    colluding: tuple[tuple[int, float], ...] = ()
     left_silo: tuple[str, ...] = ()
     not_covered: tuple[str, ...] = ()
 
@@ -72,6 +74,9 @@ class ArmRow:
     `share_error_points` is the mean absolute error of channel shares in percentage points,
     `channel_errors` the signed relative error of each channel's contribution, `mean_relative_error` the mean
     of their absolute values, `total_media_error` the signed relative error of all media together.
+    `privacy` says who adds noise: nobody, a curator trusted with all data, each silo for itself, or all silos
+    together; noise is random, so the same may be trained again as another `run`. `failure` says why a run
+    ended without a model; its numbers are then not numbers.
     """
 
     name: str
@@ -81,7 +86,10 @@ class ArmRow:
     channel_errors: Mapping[str, float]
     mean_relative_error: float
     total_media_error: float
+    privacy: Literal["none", "central", "local", "distributed"] = "none"
     epsilon: float | None = None
+    run: int = 1
+    failure: str = ""
     seconds: float = math.nan
     bytes_per_silo: float = math.nan
 

@@ -1,10 +1,12 @@
 """One silo on its own: what a test needs to play the coordinator towards it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clients.answer_sum import Answer, answer_sum
 from clients.membership import consider, introduce, start
@@ -13,12 +15,23 @@ from clients.silo_home import SiloHome
 from mmm_models.intake.silo_file import read_silo_spec
 from mmm_models.intake.silo_spec import SiloSpec
 from mmm_models.network import MediaResponse
+from mmm_models.private_records import draft_frame
 from mmm_models.scaling import Scales
 from mmm_models.training import get_vector
-from privacy.wire import Invitation, KeyRosterMessage, SumRequest, pack_vector
-from server.rounds import FRACTION_BITS, MAX_ABS
+from privacy.quantization import FixedPoint
+from privacy.wire import Invitation, KeyRosterMessage, SumRequest
+from server.aggregation import ModelState
 from server.run_plan import RunPlan, plan_run
-from tests.small_federation import settings_for
+from server.sum_questions import (
+    FRACTION_BITS,
+    MAX_ABS,
+    curvature_question,
+    draft_question,
+    report_question,
+    round_question,
+    scales_question,
+)
+from tests.small_federation import HOLDOUT_WEEKS, WEEKS, settings_for
 
 RUN = "run-1"
 
@@ -53,32 +66,41 @@ class Visit:
     def ask(self, session: Session, request: SumRequest) -> Answer:
         return answer_sum(self.silo_file, self.home, session, request)
 
+    def sharing_noise(self) -> Session:
+        """As after a start with masks under distributed noise: three survivors, one of them colluding."""
+        invitation = replace(self.invitation, privacy_mode="distributed", survivors=3, colluding=1)
+        return Session(invitation, started=True)
+
     def scales_request(self, **changes: Any) -> SumRequest:
-        length = self.plan.model.scales_length
-        return replace(self._request(1, "scales", (), length), **changes)
+        return replace(scales_question(self.plan), **changes)
 
     def round_request(self, number: int, scales: Scales, *, shift: float = 0.0, **changes: Any) -> SumRequest:
         """Training round as sum `number`, from the prior's parameters plus `shift`."""
-        parameters = self.start_parameters(scales) + shift
-        extra = 1 if self.plan.privacy.private else 5
-        values = (parameters, scales.to_vector(), np.array([8.0, 3.0]))
-        return replace(self._request(number, "round", values, len(parameters) + 1 + extra), **changes)
+        question = round_question(self.plan, scales, self.state(scales, shift), units=8.0)
+        return replace(question, round=number, **changes)
+
+    def curvature_request(self, number: int, scales: Scales, **changes: Any) -> SumRequest:
+        return replace(
+            curvature_question(self.plan, scales, self.state(scales), units=8.0), round=number, **changes
+        )
+
+    def draft_request(self, number: int, scales: Scales, **changes: Any) -> SumRequest:
+        return replace(draft_question(self.plan, scales, self.state(scales)), round=number, **changes)
 
     def report_request(self, number: int, scales: Scales, **changes: Any) -> SumRequest:
-        values = (self.start_parameters(scales), scales.to_vector())
-        length = self.plan.model.records(private=self.plan.privacy.private).length
-        return replace(self._request(number, "report", values, length), **changes)
+        """In private runs measured from the slopes that a draft starts with."""
+        slope = None
+        if self.plan.privacy.private:
+            layout, response = self.plan.model.records(private=True), self.response(scales)
+            slope = draft_frame(layout, response, weeks=WEEKS, holdout_weeks=HOLDOUT_WEEKS).slope
+        question = report_question(self.plan, scales, self.state(scales), slope)
+        return replace(question, round=number, **changes)
 
-    def start_parameters(self, scales: Scales) -> np.ndarray[Any, np.dtype[np.float64]]:
-        return get_vector(MediaResponse(self.plan.model.model, scales.spend_per_revenue.tolist()))
+    def response(self, scales: Scales) -> MediaResponse:
+        return MediaResponse(self.plan.model.model, scales.spend_per_revenue.tolist())
 
-    def _request(
-        self, number: int, purpose: str, values: tuple[np.ndarray[Any, Any], ...], length: int
-    ) -> SumRequest:
-        packed = tuple(pack_vector(value) for value in values)
-        return SumRequest(
-            RUN, number, purpose, packed, length, FRACTION_BITS, MAX_ABS, self.invitation.digest
-        )
+    def state(self, scales: Scales, shift: float = 0.0) -> ModelState:
+        return ModelState.start(get_vector(self.response(scales)) + shift, clip_norm=3.0)
 
 
 def visit(silo_file: Path, **settings: Any) -> Visit:
@@ -87,3 +109,27 @@ def visit(silo_file: Path, **settings: Any) -> Visit:
     introduction = introduce(spec, SiloHome.of(spec))
     chosen = {"rounds": 3, "secure_aggregation": "none", **settings}
     return Visit(silo_file, plan_run(settings_for(silo_file.parent / "out", **chosen), RUN, (introduction,)))
+
+
+def visits(silo_files: Sequence[Path], **settings: Any) -> tuple[Visit, ...]:
+    """Plan one run over several silos, with masks."""
+    specs = [read_silo_spec(path) for path in silo_files]
+    introductions = tuple(introduce(spec, SiloHome.of(spec)) for spec in specs)
+    chosen = settings_for(silo_files[0].parent / "out", **{"rounds": 3, **settings})
+    plan = plan_run(chosen, RUN, introductions)
+    return tuple(Visit(path, plan) for path in silo_files)
+
+
+def in_floats(answer: Answer) -> NDArray[np.float64]:
+    """What a silo's exact integers stand for."""
+    return FixedPoint(FRACTION_BITS, MAX_ABS).dequantize(answer.integers)
+
+
+def agreed_scales(visited: Visit) -> Scales:
+    """Round numbers that no data were asked for."""
+    ones = np.ones(len(visited.plan.model.channels))
+    return Scales(visited.plan.model.media_per, ones, 0.05 * ones, 1.0, 100.0, 1.0)
+
+
+def after_scales(visited: Visit) -> Session:
+    return visited.ask(visited.started(), visited.scales_request()).session

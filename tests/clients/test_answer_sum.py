@@ -7,31 +7,27 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from clients.errors import OutOfOrder, ReplayRefused
-from clients.session import Session
 from mmm_models.panel_io import load_panel
 from mmm_models.scaling import OCTAVES, Scales
-from privacy.wire import SumRequest
-from tests.clients.silo_visits import Visit, visit
+from privacy.distributed_noise import read_sum
+from privacy.errors import InvalidSetting, ValueOutOfRange
+from privacy.run_releases import RunReleases
+from privacy.run_terms import Release
+from privacy.sum_schedule import Purpose, sum_schedule
+from privacy.wire import SumRequest, pack_vector
+from tests.clients.silo_visits import Visit, after_scales, agreed_scales, in_floats, visit
 from tests.small_federation import STORES, WEEKS, data_file, private
 
 Files = tuple[Path, ...]
-
-
-def agreed_scales(visited: Visit) -> Scales:
-    channels = len(visited.plan.model.channels)
-    ones = np.ones(channels)
-    return Scales(visited.plan.model.media_per, ones, 0.05 * ones, 1.0, 100.0, 1.0)
-
-
-def after_scales(visited: Visit) -> Session:
-    return visited.ask(visited.started(), visited.scales_request()).session
+CLIP_NORM = 0.5
 
 
 @pytest.fixture
 def private_visit(silo_files: Files) -> Visit:
-    """Three rounds: sum 1 scales, 2 to 4 rounds, 5 the report."""
+    """Three rounds: sum 1 scales, 2 to 4 rounds, 5 the draft, 6 the report."""
     return visit(silo_files[0], **private(), rounds=3)
 
 
@@ -45,8 +41,8 @@ def test_the_same_request_gets_the_same_answer_so_that_asking_again_averages_not
 ) -> None:
     session, request = private_visit.started(), private_visit.scales_request()
 
-    first, again = (private_visit.ask(session, request).vector for _ in range(2))
-    resumed = private_visit.ask(private_visit.started(), request).vector
+    first, again = (private_visit.ask(session, request).integers for _ in range(2))
+    resumed = private_visit.ask(private_visit.started(), request).integers
 
     assert first.tobytes() == again.tobytes() == resumed.tobytes()
 
@@ -91,17 +87,22 @@ def unplanned(visited: Visit, scales: Scales) -> dict[str, SumRequest]:
         "a second look at the scales": visited.scales_request(round=2),
         "a round in place of the scales": visited.round_request(1, scales),
         "a fourth round": visited.round_request(5, scales),
-        "a round after the report": visited.round_request(6, scales),
-        "an early report": visited.report_request(2, scales),
-        "a second report": visited.report_request(6, scales),
+        "a round after the report": visited.round_request(7, scales),
+        "curvature that was not planned": visited.curvature_request(2, scales),
+        "an early draft": visited.draft_request(2, scales),
+        "a draft in place of the report": visited.draft_request(6, scales),
+        "a report without a draft": visited.report_request(5, scales),
+        "a second report": visited.report_request(7, scales),
         "a sum numbered zero": visited.scales_request(round=0),
+        "a sum below zero": visited.report_request(-1, scales),
         "an unknown sum": visited.scales_request(purpose="everything"),
     }
 
 
 UNPLANNED = (
     "a second look at the scales", "a round in place of the scales", "a fourth round", "a round after the report",
-    "an early report", "a second report", "a sum numbered zero", "an unknown sum",
+    "curvature that was not planned", "an early draft", "a draft in place of the report", "a report without a draft",
+    "a second report", "a sum numbered zero", "a sum below zero", "an unknown sum",
 )  # fmt: skip
 
 
@@ -121,15 +122,71 @@ def test_a_whole_run_is_answered_as_charged(private_visit: Visit) -> None:
 
     for number in (2, 3, 4):
         private_visit.ask(session, private_visit.round_request(number, scales))
-    private_visit.ask(session, private_visit.report_request(5, scales))
+    private_visit.ask(session, private_visit.draft_request(5, scales))
+    private_visit.ask(session, private_visit.report_request(6, scales))
 
-    counts = {event.count for event in private_visit.invitation.privacy.events}
-    assert counts == {1, 3}  # scales and report once, gradients and clip counts three times
-    assert answered_numbers(private_visit) == 5
+    counts = sorted(event.count for event in private_visit.invitation.privacy.events)
+    assert counts == [1, 1, 1, 3]  # scales, draft and report once, gradient with clip count three times
+    assert answered_numbers(private_visit) == 6
+
+
+def test_a_whole_run_of_newtons_method_is_answered_as_charged(silo_files: Files) -> None:
+    """Three rounds with curvature before the first, and twice before the last: ten sums."""
+    visited = visit(silo_files[0], **private(strategy="newton"), rounds=3)
+    session, scales = after_scales(visited), agreed_scales(visited)
+
+    for number in (3, 4, 7):
+        visited.ask(session, visited.round_request(number, scales))
+    for number in (2, 5, 6):
+        visited.ask(session, visited.curvature_request(number, scales))
+    visited.ask(session, visited.draft_request(8, scales))
+    visited.ask(session, visited.report_request(9, scales))
+
+    assert sorted(event.count for event in visited.invitation.privacy.events) == [1, 1, 1, 3, 3]
+    assert answered_numbers(visited) == 9
+
+
+class TestSharedNoise:
+    """One silo's share alone protects little, so no sum of it leaves twice."""
+
+    def test_the_same_sum_is_refused_the_second_time(self, private_visit: Visit) -> None:
+        session, request = private_visit.sharing_noise(), private_visit.scales_request()
+        private_visit.ask(session, request)
+
+        with pytest.raises(ReplayRefused, match="no sum is answered twice"):
+            private_visit.ask(session, request)
+
+    def test_neither_after_a_restart_nor_in_other_words(self, private_visit: Visit) -> None:
+        private_visit.ask(private_visit.sharing_noise(), private_visit.scales_request())
+
+        for changes in ({}, {"max_abs": 2.0**20}, {"values": (b"",)}):
+            with pytest.raises(ReplayRefused):
+                private_visit.ask(private_visit.sharing_noise(), private_visit.scales_request(**changes))
+
+    def test_a_share_is_smaller_than_the_noise_of_the_whole(self, silo_files: Files) -> None:
+        """Two honest shares make what was planned: one has 1 / sqrt(2) of it, on the grid of the sum."""
+        visited = visit(silo_files[0], **private(strategy="newton", rounds=60))
+        session, scales = visited.sharing_noise(), agreed_scales(visited)
+        terms = session.invitation.privacy
+        release = RunReleases(terms).gradient(visited.state(scales).parameters.size, CLIP_NORM)
+        drawn = []
+        for number in (n for n, p in enumerate(sum_schedule(60, 3, private=True), 1) if p is Purpose.ROUND):
+            asked = visited.round_request(number, scales)
+            values = (*asked.values[:2], pack_vector(np.array([CLIP_NORM])), asked.values[3])
+            read = read_sum(visited.ask(session, replace(asked, values=values)).integers, release)
+            drawn.append(read[:-1] / (CLIP_NORM * terms.gradient_noise_multiplier))
+
+        # The same question each round, so records are the same and only noise differs: 60 draws of 10 values.
+        assert np.var(drawn, axis=0, ddof=1).mean() ** 0.5 == pytest.approx(2**-0.5, rel=0.15)
+
+    def test_no_units_of_its_own_are_kept_from_a_share_of_noise(self, private_visit: Visit) -> None:
+        answer = private_visit.ask(private_visit.sharing_noise(), private_visit.scales_request())
+
+        assert answer.session.units == 0.0
 
 
 def test_every_local_step_counts_as_a_release(silo_files: Files) -> None:
-    """Six releases at two steps a round are three rounds: a fourth would be the report."""
+    """Six releases at two steps a round are three rounds: a fourth would be the draft."""
     visited = visit(silo_files[0], **private(), rounds=3, local_steps=2)
     session = after_scales(visited)
 
@@ -160,13 +217,14 @@ def test_scales_are_the_counts_of_units_per_octave(silo_files: Files) -> None:
     answer = visited.ask(visited.started(), visited.scales_request())
 
     panel = load_panel(silo_files[0]).panel
-    counts = answer.vector[:-1].reshape(-1, OCTAVES)
+    vector = in_floats(answer)
+    counts = vector[:-1].reshape(-1, OCTAVES)
     tv = panel.media[..., 0]
     typical = tv.sum(axis=1) / (tv > 0).sum(axis=1) / panel.population
     by_hand = np.zeros(OCTAVES)
     for value in typical:
         by_hand[int(np.floor(np.log2(value))) + 40] += 1
-    assert answer.vector[-1] == answer.session.units == STORES
+    assert vector[-1] == answer.session.units == STORES
     assert counts[0].tolist() == by_hand.tolist()
     assert counts.sum(axis=1).tolist() == [STORES] * len(counts)
 
@@ -174,9 +232,13 @@ def test_scales_are_the_counts_of_units_per_octave(silo_files: Files) -> None:
 def test_private_scales_hide_the_number_of_units(private_visit: Visit) -> None:
     answer = private_visit.ask(private_visit.started(), private_visit.scales_request())
 
-    assert answer.vector[-1] != round(answer.vector[-1])
-    assert answer.session.units == max(answer.vector[-1], 1.0)
-    assert not np.any(answer.vector == np.round(answer.vector))  # every count is noised, the empty ones too
+    terms, model = private_visit.plan.privacy, private_visit.plan.model
+    release = RunReleases(terms).scales(model.scale_quantities, model.scales_length)
+    read = read_sum(answer.integers, release)
+    deviation = terms.noise_multiplier(Release.SCALES) * release.blocks[0].bound
+    assert answer.session.units == max(read[-1], 1.0)
+    assert np.count_nonzero(read == np.round(read)) <= 2  # every count is noised, the empty ones too
+    assert stats.kstest(read[:-1] / deviation, "norm").pvalue > 1e-6  # almost all octaves are empty
 
 
 def test_the_report_is_the_sum_over_stores(silo_files: Files) -> None:
@@ -186,7 +248,7 @@ def test_the_report_is_the_sum_over_stores(silo_files: Files) -> None:
     answer = visited.ask(session, visited.report_request(2, agreed_scales(visited)))
 
     panel = load_panel(silo_files[0]).panel
-    groups = visited.plan.model.records(private=False).split(answer.vector)
+    groups = visited.plan.model.records(private=False).split(in_floats(answer))
     assert groups["units"].tolist() == [STORES]
     assert groups["outcome"][0] == pytest.approx(panel.outcome.sum() / 100.0)  # in multiples of the scale
     assert groups["spend"] == pytest.approx(panel.spend.sum(axis=(0, 1)) / 100.0)
@@ -222,3 +284,49 @@ def test_an_unknown_sum_is_refused_without_privacy_too(silo_files: Files) -> Non
 
     with pytest.raises(OutOfOrder, match="'everything'"):
         visited.ask(visited.started(), visited.scales_request(purpose="everything"))
+
+
+@pytest.mark.parametrize("settings", [{}, private()], ids=["plain", "private"])
+def test_coordinates_of_another_shape_are_refused(silo_files: Files, settings: dict[str, Any]) -> None:
+    visited = visit(silo_files[0], **{**settings, "strategy": "newton"})
+    session, scales = after_scales(visited), agreed_scales(visited)
+    curvature, gradient = visited.curvature_request(2, scales), visited.round_request(3, scales)
+
+    for request in (curvature, gradient):
+        narrower = (*request.values[:3], request.values[3][:-8])
+        with pytest.raises(OutOfOrder, match="coordinates sent do not have the agreed shape"):
+            visited.ask(session, replace(request, values=narrower))
+
+
+def test_a_report_measured_from_slopes_of_another_shape_is_refused(private_visit: Visit) -> None:
+    session, request = (
+        after_scales(private_visit),
+        private_visit.report_request(6, agreed_scales(private_visit)),
+    )
+    shorter = (*request.values[:2], request.values[2][:-8])
+
+    with pytest.raises(OutOfOrder, match="report asked for does not have the agreed shape"):
+        private_visit.ask(session, replace(request, values=shorter))
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, -1.0, np.nan, np.inf])
+def test_a_clip_norm_that_bounds_nothing_gets_no_answer(silo_files: Files, clip_norm: float) -> None:
+    visited = visit(silo_files[0], **private(strategy="newton"))
+    session, request = after_scales(visited), visited.round_request(3, agreed_scales(visited))
+    values = (*request.values[:2], pack_vector(np.array([clip_norm])), request.values[3])
+
+    with pytest.raises(InvalidSetting, match="bound is"):
+        visited.ask(session, replace(request, values=values))
+
+
+@pytest.mark.parametrize("strategy", ["fedadam", "newton"])
+def test_an_exact_sum_that_is_not_finite_is_refused_and_not_told(silo_files: Files, strategy: str) -> None:
+    """A model at which effects overflow: nobody but the owner learns which number it was."""
+    visited = visit(silo_files[0], strategy=strategy)
+    session, scales = after_scales(visited), agreed_scales(visited)
+
+    with pytest.raises(ValueOutOfRange, match="nothing was sent") as refused:
+        visited.ask(session, visited.round_request(3, scales, shift=200.0))
+
+    assert "inf" not in str(refused.value)
+    assert "nan" not in str(refused.value)

@@ -14,14 +14,14 @@ from mmm_models.response_prior import prior_weight
 from mmm_models.spec import ModelSpec
 from mmm_models.training import get_vector
 from mmm_models.unit_data import UnitData
-from privacy.dp_sgd import PerUnitGradients
-from privacy.run_terms import PrivacyMode, PrivacyTerms, Release
+from privacy.per_unit_gradients import PerUnitGradients
+from privacy.run_terms import PrivacyMode, PrivacyTerms
 from privacy.secure_noise import NoiseSource, SecureNoise, SeededNoise
 from tests.mmm_models.small_panels import prepared, scattered_response, small_panel
 
 SPEC = ModelSpec()
 UNITS = 5
-NONE, LOCAL = PrivacyTerms(PrivacyMode.NONE), PrivacyTerms(PrivacyMode.LOCAL, 8.0, 1e-4, 4)
+NONE, LOCAL = PrivacyTerms(PrivacyMode.NONE), PrivacyTerms(PrivacyMode.LOCAL, 8.0, 1e-4, 4, values=100)
 ONE_STEP = LocalTraining(optimizer=LocalOptimizer.SGD, steps=1, learning_rate=0.01)
 
 
@@ -118,6 +118,9 @@ class RecordedNoise:
         self.sigmas.append(sigma)
         return self._source.gaussian(shape, sigma)
 
+    def discrete_gaussian(self, shape: tuple[int, ...]) -> np.ndarray:
+        raise AssertionError("each silo's own noise is continuous")
+
     def coin_flips(self, count: int, probability: float) -> np.ndarray:
         raise AssertionError("every unit takes part in every step")
 
@@ -137,7 +140,7 @@ def test_a_private_step_is_the_noised_sum_of_clipped_balanced_gradients(data: Un
     )
     source = SeededNoise(b"local training!!")
     count_noise = source.gaussian((1,), LOCAL.clip_count_sigma)
-    sigma = LOCAL.noise_multiplier(Release.GRADIENT) * clip_norm
+    sigma = LOCAL.gradient_noise_multiplier * clip_norm
     noised = (clipped.sum(axis=0) + source.gaussian((gradients.shape[1],), sigma)) * factors
     prior = gradient_of(response, data) - _mean_loss_gradient(response, data)
 
@@ -159,7 +162,7 @@ def test_noise_has_the_size_that_was_charged(data: UnitData) -> None:
 
     trained(data, ONE_STEP.model_copy(update={"steps": 2}), privacy=LOCAL, noise=noise, clip_norm=0.5)
 
-    gradient = 0.5 * LOCAL.noise_multiplier(Release.GRADIENT)
+    gradient = 0.5 * LOCAL.gradient_noise_multiplier
     assert noise.sigmas == pytest.approx([LOCAL.clip_count_sigma, gradient] * 2)
 
 

@@ -15,8 +15,8 @@ from privacy.errors import BudgetExhausted, RosterRefused, UntrustedPeer
 from privacy.key_agreement import build_roster
 from privacy.wire import KeyRosterMessage
 from simulations.federation import enrol_together
-from tests.clients.silo_visits import Visit, visit
-from tests.small_federation import add_rules, data_file, private
+from tests.clients.silo_visits import Visit, visit, visits
+from tests.small_federation import add_rules, data_file, private, sharing_noise
 
 Files = tuple[Path, ...]
 
@@ -62,10 +62,107 @@ def test_a_silo_that_wants_masks_refuses_a_run_without(silo_files: Files) -> Non
     visited = visit(silo_files[0], secure_aggregation="none")
     add_rules(silo_files[0], secure_aggregation="required")
 
-    with pytest.raises(TermsRefused, match="silo-1 sends masked sums only") as refused:
+    with pytest.raises(TermsRefused, match="silo-1 sends masked or encrypted vectors only") as refused:
         visited.joined()
 
     assert "--secure-aggregation masks" in refused.value.hint
+
+
+ALLOWED = {
+    "none": ("none", "distributed", "local"),
+    "distributed": ("distributed", "local"),
+    "local": ("local",),
+}
+BUDGET = {"epsilon": 8.0, "delta": 1e-4}
+
+
+@pytest.mark.parametrize("rule", ALLOWED)
+@pytest.mark.parametrize("mode", ["none", "distributed", "local"])
+def test_a_silo_joins_only_runs_with_as_much_noise_of_its_own_as_it_asks_for(
+    silo_files: Files, rule: str, mode: str
+) -> None:
+    add_rules(silo_files[0], minimum_mode=rule)
+    visited = visits(silo_files, privacy=mode, **({} if mode == "none" else BUDGET))[0]
+
+    if mode in ALLOWED[rule]:
+        assert not visited.joined().started
+        return
+    with pytest.raises(TermsRefused, match="silo-1") as refused:
+        visited.joined()
+    assert f"--privacy {rule}" in refused.value.hint
+    assert charges(visited) == []
+
+
+@pytest.mark.parametrize(
+    "asks_for, plans_for, joins", [(0, 0, True), (1, 0, False), (1, 1, True), (2, 1, False)]
+)
+def test_a_silo_says_how_many_colluding_silos_its_noise_must_withstand(
+    silo_files: Files, asks_for: int, plans_for: int, joins: bool
+) -> None:
+    add_rules(silo_files[0], min_colluding=asks_for)
+    visited = visits(silo_files, **sharing_noise(epsilon=8.0), colluding=plans_for)[0]
+
+    if joins:
+        assert not visited.joined().started
+        return
+    with pytest.raises(TermsRefused, match=f"stands up to {asks_for} colluding silos") as refused:
+        visited.joined()
+    assert f"colluding={asks_for}" in refused.value.hint
+
+
+def test_noise_of_its_own_withstands_any_number_of_colluding_silos(silo_files: Files) -> None:
+    add_rules(silo_files[0], min_colluding=99)
+
+    assert visit(silo_files[0], **private()).started().started
+
+
+def test_a_share_of_noise_needs_a_secure_sum_whatever_the_silos_own_rule(silo_files: Files) -> None:
+    """A coordinator whose own settings would not allow it asks all the same."""
+    visited = visits(silo_files, **sharing_noise(epsilon=8.0))[0]
+    add_rules(silo_files[0], secure_aggregation="optional")
+
+    with pytest.raises(TermsRefused, match="sends masked or encrypted vectors only"):
+        visited.joined(replace(visited.invitation, secure_aggregation="none"))
+
+
+@pytest.mark.parametrize("survivors, asked_for", [(3, 3), (4, 4), (9, 9)])
+def test_a_silo_asks_for_as_many_silos_in_a_sum_as_carry_the_noise(
+    silo_files: Files, survivors: int, asked_for: int
+) -> None:
+    """Its signed advert says so: with fewer, what was charged would not be there."""
+    visited = visits(silo_files, **sharing_noise(epsilon=8.0))[0]
+    invitation = replace(visited.invitation, survivors=survivors)
+
+    _, advert = consider(visited.spec, visited.home, invitation)
+
+    assert advert is not None
+    assert advert.min_silos == asked_for
+
+
+def test_its_own_minimum_stands_above_that(silo_files: Files) -> None:
+    add_rules(silo_files[0], min_silos=4)
+    visited = visits(silo_files, **sharing_noise(epsilon=8.0))[0]
+
+    _, advert = consider(visited.spec, visited.home, visited.invitation)
+
+    assert visited.plan.privacy.survivors == 3
+    assert advert is not None
+    assert advert.min_silos == 4
+
+
+def test_with_shared_noise_the_whole_run_is_charged_at_the_start(silo_files: Files) -> None:
+    enrol_together(silo_files)
+    together = visits(silo_files, **sharing_noise(epsilon=8.0))
+    joined = [consider(visited.spec, visited.home, visited.invitation) for visited in together]
+    roster = build_roster([advert for _, advert in joined if advert is not None])
+
+    before = charges(together[0])
+    start(together[0].home, joined[0][0], KeyRosterMessage.of(roster))
+
+    assert before == []
+    ((run, spent),) = charges(together[0])
+    assert run == "run-1"
+    assert spent == pytest.approx(8.0, rel=1e-6)
 
 
 @pytest.mark.parametrize("data", ["gone", "nonsense"])

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from clients.errors import OutOfOrder
 from clients.release_gate import release, require_agreed
@@ -11,9 +12,13 @@ from clients.session import Session
 from privacy.errors import InvalidSetting, PrivacyError, ValueOutOfRange
 from privacy.identity import PinnedPeers, SiloIdentity
 from privacy.key_agreement import build_roster, join_roster, offer_key
+from privacy.quantization import FixedPoint
+from privacy.run_terms import PrivacyMode, PrivacyTerms, SecureAggregation
 from privacy.wire import Invitation, MaskedUpdateMessage, PlainUpdate, SumRequest, unpack_integers
 
-PLAIN = Session(Invitation("run", "none", 0.0, 0.0, 0, "none", "{}"), started=True)
+Integers = NDArray[np.uint64]
+NO_NOISE, IN_CLEAR = PrivacyTerms(PrivacyMode.NONE), SecureAggregation.NONE
+PLAIN = Session(Invitation.of("run", NO_NOISE, secure_aggregation=IN_CLEAR, model="{}"), started=True)
 REQUEST = SumRequest("run", 1, "scales", (), 3, 10, 8.0, PLAIN.invitation.digest)
 
 
@@ -26,48 +31,69 @@ def masked_session() -> Session:
     return Session(invitation, state.to_bytes(), started=True)
 
 
+def quantised(*values: float) -> Integers:
+    """In the request's fixed point, as a silo's own sums arrive at the gate."""
+    return FixedPoint(REQUEST.fraction_bits, REQUEST.max_abs).quantize(np.array(values))
+
+
+def words(*values: int) -> Integers:
+    return np.array(values, dtype=np.int64).view(np.uint64)
+
+
+ZEROS = words(0, 0, 0)
+
+
 def test_a_vector_in_clear_is_the_quantised_one() -> None:
-    session, body = release(PLAIN, "north", REQUEST, np.array([1.0, -0.5, 8.0]))
+    session, body = release(PLAIN, "north", REQUEST, quantised(1.0, -0.5, 8.0))
 
     assert isinstance(body, PlainUpdate)
     assert unpack_integers(body.vector).view(np.int64).tolist() == [1024, -512, 8192]  # times 2^10
     assert (body.silo, body.context, session) == ("north", REQUEST.model_digest, PLAIN)
 
 
-@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 8.001, -9.0, 1e300])
-def test_nonsense_is_refused_and_not_told(wrong: float) -> None:
+@pytest.mark.parametrize("wrong", [8193, -8193, 2**62, 2**63 - 1, -(2**63)])
+def test_what_is_out_of_range_is_refused_and_not_told(wrong: int) -> None:
+    """8 times 2^10 is the largest: beyond it a sum over silos could wrap round."""
     for session in (PLAIN, masked_session()):
         with pytest.raises(ValueOutOfRange) as refused:
-            release(session, "north", REQUEST, np.array([0.123, wrong, 0.0]))
+            release(session, "north", REQUEST, words(123, wrong, 0))
 
         assert "nothing was sent" in str(refused.value)
-        assert "0.123" not in str(refused.value)
+        assert "123" not in str(refused.value)
         assert str(wrong) not in str(refused.value)
 
 
+@pytest.mark.parametrize("largest", [8192, -8192])
+def test_the_largest_value_in_range_is_sent(largest: int) -> None:
+    _, body = release(PLAIN, "north", REQUEST, words(largest, 0, 0))
+
+    assert isinstance(body, PlainUpdate)
+    assert unpack_integers(body.vector).view(np.int64).tolist() == [largest, 0, 0]
+
+
 def test_a_masked_vector_is_not_the_vector() -> None:
-    _, body = release(masked_session(), "a", REQUEST, np.zeros(3))
+    _, body = release(masked_session(), "a", REQUEST, ZEROS)
 
     assert isinstance(body, MaskedUpdateMessage)
     assert 0 not in unpack_integers(body.masked).tolist()
 
 
 def test_a_round_is_masked_once() -> None:
-    session, _ = release(masked_session(), "a", REQUEST, np.zeros(3))
+    session, _ = release(masked_session(), "a", REQUEST, ZEROS)
 
     with pytest.raises(PrivacyError, match="came again"):
-        release(session, "a", REQUEST, np.ones(3))
+        release(session, "a", REQUEST, words(1, 1, 1))
 
 
 def test_a_vector_of_the_wrong_length_is_not_masked() -> None:
     with pytest.raises(InvalidSetting, match=r"asks for uint64\[3\]"):
-        release(masked_session(), "a", REQUEST, np.zeros(4))
+        release(masked_session(), "a", REQUEST, words(0, 0, 0, 0))
 
 
 @pytest.mark.parametrize("bits, largest", [(60, 8.0), (10, 0.0), (10, 2.0**60), (-1, 8.0)])
 def test_a_scale_that_cannot_hold_a_sum_is_refused(bits: int, largest: float) -> None:
     with pytest.raises(PrivacyError):
-        release(PLAIN, "north", replace(REQUEST, fraction_bits=bits, max_abs=largest), np.zeros(3))
+        release(PLAIN, "north", replace(REQUEST, fraction_bits=bits, max_abs=largest), ZEROS)
 
 
 def test_a_sum_before_the_start_is_refused() -> None:

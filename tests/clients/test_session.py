@@ -4,9 +4,21 @@ import pytest
 
 from clients.errors import OutOfOrder
 from clients.session import Session
+from privacy.run_terms import PrivacyMode, PrivacyTerms, SecureAggregation
 from privacy.wire import Invitation
 
-INVITATION = Invitation("run", "local", 8.0, 1e-4, 150, "masks", '{"a": "b\\n"}')
+TERMS = PrivacyTerms(
+    PrivacyMode.DISTRIBUTED,
+    8.0,
+    1e-4,
+    150,
+    curvatures=3,
+    survivors=4,
+    colluding=1,
+    values=99,
+    sample_rate=0.1,
+)
+INVITATION = Invitation.of("run", TERMS, secure_aggregation=SecureAggregation.MASKS, model='{"a": "b\\n"}')
 
 
 @pytest.mark.parametrize("masking", [b"", b"\n", b"line\nline\n\x00\xff"])

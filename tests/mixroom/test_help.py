@@ -15,13 +15,16 @@ GROUP = typer.main.get_group(app)
 COMMANDS = [
     (), ("demo",), ("fit",), ("train",), ("report",), ("world",), ("compare",),
     ("silo",), ("silo", "check"), ("silo", "key"), ("silo", "pin"), ("silo", "budget"),
+    ("key-holder",), ("key-holder", "create"), ("key-holder", "key"), ("key-holder", "pin"),
 ]  # fmt: skip
 
 
 def test_every_command_is_among_those_tested_here():
-    silo = GROUP.commands["silo"]
-    assert isinstance(silo, typer.core.TyperGroup)
-    names = {(name,) for name in GROUP.commands} | {("silo", name) for name in silo.commands}
+    names: set[tuple[str, ...]] = {(name,) for name in GROUP.commands}
+    for name in ("silo", "key-holder"):
+        group = GROUP.commands[name]
+        assert isinstance(group, typer.core.TyperGroup)
+        names |= {(name, command) for command in group.commands}
 
     assert names | {()} == set(COMMANDS)
 

@@ -61,7 +61,12 @@ def test_an_unknown_setting_is_refused(silos, tmp_path):
 
 @pytest.mark.slow
 def test_a_scenario_is_compared(tiny_scenario, tmp_path):
-    comparison = mixroom.compare(str(tiny_scenario), tmp_path / "c", rounds=2)
+    comparison = mixroom.compare(
+        str(tiny_scenario), tmp_path / "c", epsilon=[12, 8], rounds=2, kinds=["distributed"]
+    )
 
-    assert len(comparison.arms) == 5
+    assert [arm.name for arm in comparison.arms[5:]] == [
+        "+ distributed noise, ε 12",
+        "+ distributed noise, ε 8",
+    ]
     assert comparison.report.exists()

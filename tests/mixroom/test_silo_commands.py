@@ -1,9 +1,20 @@
 """`mixroom silo`: transcripts of what a data owner sees."""
 
 import json
+import math
+import re
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from scipy.optimize import brentq
+from scipy.stats import norm
+
+from clients.silo_home import SiloHome
+from mmm_models.intake.silo_file import read_silo_spec
+from privacy.accountant import GaussianEvent
+from privacy.budget_ledger import Ledger
 
 SUMMARY = "silo silo-1: 60 units x 60 weeks (2024-01-01 to 2025-02-17), 100.0% observed"
 
@@ -117,7 +128,114 @@ def test_a_key_that_is_none_is_not_pinned(terminal, silos):
 def test_a_fresh_budget_is_whole(terminal, silos):
     text, stored = terminal("silo", "budget", silos[0]), terminal("silo", "budget", silos[0], "--json")
 
-    assert text.out.splitlines()[0] == "silo-1: epsilon 0 of 20 spent in 0 runs"
+    assert (text.err, text.code) == ("", 0)
+    assert text.out.splitlines() == [
+        "silo-1: epsilon 0 of 20 spent in 0 runs",
+        "left: nothing is spent; one run of epsilon 20 would use it up",
+        "at delta 0.0001, for one unit's whole series added or removed; for one replaced, epsilon 0 is spent",
+    ]
     found = json.loads(stored.out)
     assert (found["lifetime_epsilon"], found["spent_epsilon"], found["charges"]) == (20.0, 0.0, [])
-    assert found["left_epsilon"] == pytest.approx(20.0, rel=1e-6)
+    assert (found["left_epsilon"], found["runs_like_last"]) == (pytest.approx(20.0, rel=1e-6), None)
+
+
+STARTED = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
+HALF = (GaussianEvent(20.0, 100),)  # mu: sqrt(100) / 20 = 1/2
+
+
+def charge(silo_file, *runs, **what):
+    """Charge runs as a client does, all at the same moment."""
+    home = SiloHome.of(read_silo_spec(silo_file))
+    _ = home.ledger  # with its marker
+    place = home.directory / "ledger.jsonl"
+    ledger = Ledger.open(place, limit=home.limit, witness=home.ledger_witness, clock=lambda: STARTED)
+    for run in runs:
+        ledger.charge(run, "federated training", HALF, **what)
+
+
+def test_the_budget_says_what_was_spent_on_what_and_what_is_left_in_plain_words(terminal, silos):
+    """Epsilons by Balle and Wang's formula at delta 1e-4: mu 1/2, sqrt(1/2) and, replacing one, twice that.
+
+    A limit of epsilon 20 is one of mu^2; what two runs of 1/4 leave of it holds so many more.
+    """
+    charge(silos[0], "run-a", mode="local", model="marketing mix model")
+    charge(silos[0], "run-b", mode="distributed", model="marketing mix model")
+
+    seen = terminal("silo", "budget", silos[0])
+
+    one, two = (f"{epsilon(mu):.3g}" for mu in (0.5, math.sqrt(0.5)))
+    one_replaced, two_replaced = (f"{epsilon(2 * mu):.3g}" for mu in (0.5, math.sqrt(0.5)))
+    runs = int((mu_of(20.0) ** 2 - 0.5) / 0.25)
+    lines = seen.out.splitlines()
+    assert lines[:4] == [
+        f"silo-1: epsilon {two} of 20 spent in 2 runs",
+        f"left: about {runs} more runs like the last",
+        "at delta 0.0001, for one unit's whole series added or removed; "
+        f"for one replaced, epsilon {two_replaced} is spent",
+        "",
+    ]
+    cells = [re.split(r"  +", line.strip()) for line in lines[4:]]
+    what = "federated training: marketing mix model"
+    assert cells == [
+        ["started (UTC)", "run", "mode", "for", "epsilon", "replace one", "spent after"],
+        ["2026-01-05 09:30", "run-a", "local", what, one, one_replaced, one],
+        ["2026-01-05 09:30", "run-b", "distributed", what, one, one_replaced, two],
+    ]
+    assert (seen.err, seen.code) == ("", 0)
+
+
+def test_the_budget_as_json_holds_the_same(terminal, silos):
+    charge(silos[0], "run-a", "run-b", mode="distributed", model="marketing mix model")
+
+    found = json.loads(terminal("silo", "budget", silos[0], "--json").out)
+
+    assert found["left_in_words"] == f"about {found['runs_like_last']} more runs like the last"
+    assert found["spent_epsilon"] == pytest.approx(epsilon(math.sqrt(0.5)), rel=1e-6)
+    assert found["spent_epsilon_replace_one"] == pytest.approx(epsilon(math.sqrt(2.0)), rel=1e-6)
+    assert found["charges"][1] == {
+        "charged_at": "2026-01-05T09:30:00+00:00",
+        "run_id": "run-b",
+        "mode": "distributed",
+        "purpose": "federated training",
+        "model": "marketing mix model",
+        "epsilon": pytest.approx(epsilon(0.5), rel=1e-6),
+        "epsilon_replace_one": pytest.approx(epsilon(1.0), rel=1e-6),
+        "spent_epsilon_after": pytest.approx(epsilon(math.sqrt(0.5)), rel=1e-6),
+    }
+
+
+def test_a_budget_restored_from_an_old_backup_is_refused_and_the_evidence_named(terminal, silos):
+    charge(silos[0], "run-a")
+    ledger = SiloHome.of(read_silo_spec(silos[0])).directory / "ledger.jsonl"
+    older = ledger.read_bytes()
+    charge(silos[0], "run-b")
+    ledger.write_bytes(older)
+
+    error, hint = terminal.refused("silo", "budget", silos[0], code=1)
+
+    note, words = error.split(": ", 1)
+    assert json.loads(Path(note).read_text(encoding="utf-8"))["charges"] == 2
+    assert words.startswith("the privacy ledger was rolled back or replaced: it lacks at least 1 charge ")
+    assert hint.startswith("restore the newest copy")
+
+
+def test_a_ledger_that_is_new_to_this_machine_is_said_to_be(terminal, silos):
+    charge(silos[0], "run-a")
+    for note in SiloHome.of(read_silo_spec(silos[0])).ledger_witness.files:
+        note.unlink()
+
+    first, second = terminal("silo", "budget", silos[0]), terminal("silo", "budget", silos[0])
+
+    assert first.err.startswith("mixroom: silo-1's ledger was not known here before; ")
+    assert (second.err, second.out) == ("", first.out)
+
+
+def epsilon(mu, delta=1e-4):
+    """Balle and Wang 2018, Theorem 8, by scipy alone."""
+    return brentq(
+        lambda e: norm.cdf(mu / 2 - e / mu) - math.exp(e) * norm.cdf(-mu / 2 - e / mu) - delta, 0.0, 100.0
+    )
+
+
+def mu_of(target):
+    return brentq(lambda mu: epsilon(mu) - target, 0.1, 8.0)

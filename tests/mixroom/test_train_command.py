@@ -74,8 +74,12 @@ def test_privacy_is_charged_and_shown(terminal, silos, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "error", "hint"),
     [
-        (("--epsilon", "8"), "--epsilon needs noise", "add --privacy local"),
-        (("--epsilon", "8", "--delta", "1e-4"), "--epsilon and --delta need noise", "add --privacy local"),
+        (("--epsilon", "8"), "--epsilon needs noise", "add --privacy distributed or --privacy local"),
+        (
+            ("--epsilon", "8", "--delta", "1e-4"),
+            "--epsilon and --delta need noise",
+            "add --privacy distributed or --privacy local",
+        ),
         (("--privacy", "local"), "--privacy local needs --epsilon and --delta", "--epsilon 8 --delta 1e-4"),
         (("--privacy", "local", "--delta", "1e-4"), "--privacy local needs --epsilon", "--epsilon 8"),
         (("--privacy", "local", "--epsilon", "8"), "--privacy local needs --delta", "--delta 1e-4"),
@@ -84,7 +88,7 @@ def test_privacy_is_charged_and_shown(terminal, silos, tmp_path):
         (("--set", "clip-norn=8"), "there is no setting clip-norn", "did you mean clip-norm?"),
         (
             ("--strategy", "adam"),
-            "'adam' is not one of 'fedadam', 'fedavg', 'fedprox'",
+            "'adam' is not one of 'auto', 'newton', 'fedadam', 'fedavg', 'fedprox'",
             "mixroom train --help",
         ),
         (("--rounds", "-1"), "-1 is not in the range x>=0", "mixroom train --help"),
@@ -203,7 +207,7 @@ def test_repaired_data_continue_the_run(terminal, silos, tmp_path):
 
 
 def test_an_exhausted_ledger_refuses_with_the_missing_amount_and_leaves_no_run(terminal, silos, tmp_path):
-    greedy = ("--privacy", "local", "--epsilon", "50", "--delta", "1e-4")
+    greedy = ("--privacy", "local", "--epsilon", "30", "--delta", "1e-4")
 
     seen = terminal("train", *silos, "--out", tmp_path / "run", *short(*greedy))
     affordable = terminal("train", *silos, "--out", tmp_path / "run", *short(*PRIVATE))
@@ -211,7 +215,7 @@ def test_an_exhausted_ledger_refuses_with_the_missing_amount_and_leaves_no_run(t
     assert seen.code == 1
     error, hint = seen.refusal
     assert error.startswith("silo-1 does not take part: BudgetExhausted: ")
-    assert "30 above the lifetime limit of 20; nothing was charged and no data were read" in error
+    assert "10 above the lifetime limit of 20; nothing was charged and no data were read" in error
     assert hint.startswith("a run of at most epsilon 19.99")
     assert affordable.code == 0
     assert len(json.loads(terminal("silo", "budget", silos[1], "--json").out)["charges"]) == 1

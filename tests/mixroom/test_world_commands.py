@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from functools import partial
 
 import pytest
@@ -9,9 +10,9 @@ import pytest
 import simulations.scenario
 from mixroom.errors import USAGE
 from mmm_models.reporting.result_files import read_results
-from simulations import comparison
+from simulations import comparison, comparison_settings
 
-ARMS = ["centralised", "each silo alone", "federated", "+ secure aggregation", "+ differential privacy"]
+WITHOUT_NOISE = ["centralised", "each silo alone", "federated", "+ secure aggregation", "+ Newton's method"]
 
 
 def test_a_world_prints_its_silo_files_and_names_the_next_command(terminal, tiny_scenario, tmp_path):
@@ -76,16 +77,65 @@ def test_a_comparison_prints_every_arm_as_its_file_holds_it(terminal, tiny_scena
 
     printed = json.loads(seen.out)
     assert seen.code == 0
-    assert [arm["name"] for arm in printed["arms"]] == ARMS
+    noised = ["+ local noise, ε 8", "+ distributed noise, ε 8"]
+    assert [arm["name"] for arm in printed["arms"]] == WITHOUT_NOISE + noised
     stored = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
     assert printed["arms"] == stored["arms"]
     with (out / "comparison.csv").open(newline="", encoding="utf-8") as file:
-        table = {row["name"]: float(row["share_error_points"]) for row in csv.DictReader(file)}
-    assert table == {arm["name"]: arm["share_error_points"] for arm in printed["arms"]}
-    assert "mixroom: training: federated-secure-private (3 rounds)" in seen.err.splitlines()
+        table = {row["name"]: row["share_error_points"] for row in csv.DictReader(file)}
+    assert table == {arm["name"]: text(arm["share_error_points"]) for arm in printed["arms"]}
+    assert "mixroom: training: distributed-epsilon-8 (3 rounds)" in seen.err.splitlines()
     assert seen.err.splitlines()[-1] == f"mixroom: the report: {out / 'report.html'}"
     error, _ = terminal.refused("compare", tiny_scenario, "--out", out, code=1)
     assert error == f"{out} already holds a comparison; nothing was changed"
+
+
+def text(number):
+    """A number as CSV has it; what is not one is an empty cell."""
+    return "" if number is None else str(number)
+
+
+@pytest.mark.slow
+def test_several_epsilons_are_told_in_a_table_and_a_sentence(terminal, tiny_scenario, tmp_path):
+    """Of 180 stores, noise at epsilon 0.3 leaves nothing, whoever adds it."""
+    out = tmp_path / "c"
+    flags = (
+        "--epsilon",
+        "19",
+        "--epsilon",
+        "0.3",
+        "--privacy",
+        "none",
+        "--privacy",
+        "distributed",
+        "--repeat",
+        "2",
+    )
+
+    seen = terminal("compare", tiny_scenario, "--out", out, "--rounds", "2", *flags)
+
+    assert seen.code == 0
+    *_, at_19, at_03 = seen.out.splitlines()
+    assert re.match(r"\+ distributed noise, ε 19 \(mean of 2\) +0\.", at_19)
+    assert " ".join(at_03.split()) == "+ distributed noise, ε 0.3 no model - - - - 0.3 - -"
+    assert "mixroom: At ε 0.3 distributed noise leaves no model; at ε 19 distributed noise costs" in seen.err
+    assert sorted(path.name for path in (out / "runs").iterdir()) == [
+        *(f"distributed-epsilon-{name}-run-{run}" for name in ("0.3", "19") for run in (1, 2)),
+        "federated",
+        "federated-secure",
+        "federated-secure-newton",
+    ]
+
+
+@pytest.mark.slow
+def test_a_comparison_without_noise_shows_the_masked_run(terminal, tiny_scenario, tmp_path):
+    out = tmp_path / "c"
+
+    seen = terminal("compare", tiny_scenario, "--out", out, "--rounds", "2", "--privacy", "none")
+
+    assert [line.split("  ")[0] for line in seen.out.splitlines()[1:]] == WITHOUT_NOISE
+    assert read_results(out) == read_results(out / "runs" / "federated-secure-newton")
+    assert not (out / "silos").exists()
 
 
 def test_a_comparison_that_was_interrupted_is_not_mixed_with_a_new_one(terminal, tiny_scenario, tmp_path):
@@ -97,12 +147,29 @@ def test_a_comparison_that_was_interrupted_is_not_mixed_with_a_new_one(terminal,
     assert hint == "choose another --out, or delete it"
 
 
-def test_a_comparison_needs_a_budget_for_its_private_arm(terminal, tiny_scenario, tmp_path):
-    error, _ = terminal.refused(
-        "compare", tiny_scenario, "--out", tmp_path / "c", "--epsilon", "0", code=USAGE
-    )
+@pytest.mark.parametrize(
+    ("flags", "error"),
+    [
+        (("--epsilon", "0"), "epsilon 0 with delta 0.0001 cannot be met"),
+        (("--epsilon", "8", "--delta", "1"), "epsilon 8 with delta 1 cannot be met"),
+        (("--epsilon", "1", "--epsilon", "1.0"), "epsilon 1 is named twice"),
+        (("--privacy", "local", "--privacy", "local"), "privacy local is named twice"),
+        (("--privacy", "none", "--epsilon", "1"), "--epsilon and --repeat need noise"),
+        (("--repeat", "0"), "0 runs of each noise"),
+        (
+            ("--privacy", "secret"),
+            "Invalid value for '--privacy': 'secret' is not one of 'none', 'central', 'local', 'distributed'.",
+        ),
+    ],
+)
+def test_a_comparison_that_makes_no_sense_is_refused_before_any_work(
+    terminal, tiny_scenario, tmp_path, flags, error
+):
+    refused, hint = terminal.refused("compare", tiny_scenario, "--out", tmp_path / "c", *flags, code=USAGE)
 
-    assert error == "--epsilon 0 --delta 0.0001 cannot be met"
+    assert refused == error
+    assert hint
+    assert not (tmp_path / "c").exists()
 
 
 @pytest.mark.slow
@@ -112,14 +179,16 @@ def test_the_demo_ends_with_the_report_and_the_next_command(terminal, tiny_scena
     monkeypatch.setattr(
         simulations.scenario, "load_scenario", lambda name, seed: load(str(tiny_scenario), seed=seed)
     )
-    monkeypatch.setattr(comparison, "ComparisonSettings", partial(comparison.ComparisonSettings, rounds=3))
+    usual = comparison_settings.ComparisonSettings
+    monkeypatch.setattr(comparison_settings, "ComparisonSettings", partial(usual, rounds=3))
     out = tmp_path / "demo"
 
     seen = terminal("demo", "--out", out)
 
     assert seen.code == 0
     assert seen.out.splitlines()[1].startswith("centralised  ")
-    assert len(seen.out.splitlines()) == 1 + len(ARMS)
+    names = [line.split("  ")[0] for line in seen.out.splitlines()[1:]]
+    assert names == [*WITHOUT_NOISE, "+ distributed noise, ε 2"]
     assert seen.err.splitlines()[-2:] == [
         f"mixroom: the report: {out / 'report.html'}",
         f"mixroom: next, your own data: mixroom silo check FILE (examples in {out}/world, docs/data-format.md)",

@@ -6,6 +6,7 @@ slope at one is a third of the contribution and marginal ROI a third of ROI.
 
 import math
 from dataclasses import replace
+from typing import Literal
 
 from mmm_models.reporting.report_input import ArmRow, PrivacyBox, ReportInput, RoundPoint, TruthRow
 from mmm_models.results import ChannelResult, HoldoutFit, ResponseCurve, Results, UnitFit
@@ -116,8 +117,28 @@ ARMS = (
     arm("Each silo alone (mean of 5)", 1.34, 0.0731),
     arm("Federated", 0.66, 0.0700),
     arm("Federated + secure aggregation", 0.66, 0.0700),
-    arm("Federated + secure aggregation + differential privacy", 0.92, 0.0706, 8.0),
+    replace(arm("Federated + secure aggregation + differential privacy", 0.92, 0.0706, 8.0), privacy="local"),
 )
+
+
+def noised(
+    privacy: Literal["central", "local", "distributed"], epsilon: float, *errors: float
+) -> list[ArmRow]:
+    """Runs with the same noise and these share errors; NaN: that run left no model."""
+    name, lost = f"+ {privacy} noise, ε {epsilon:g}", "the noise hides every count below about 600 units"
+    rows = [arm(name, error, 0.07 + error / 1000, epsilon) for error in errors]
+    return [
+        replace(row, privacy=privacy, run=run, failure="" if error == error else lost)
+        for run, (row, error) in enumerate(zip(rows, errors, strict=True), start=1)
+    ]
+
+
+# Without noise 0.66 points.
+NOISE_ARMS = (
+    *ARMS[:4],
+    *noised("local", 8.0, 0.90, 1.10), *noised("distributed", 8.0, 0.66, 0.70),
+    *noised("local", 1.0, math.nan, math.nan), *noised("distributed", 1.0, 0.86, 0.96),
+)  # fmt: skip
 SETTINGS = (
     ("Model", "neural MMM, 13 weeks of carry-over, Hill saturation"),
     ("Strategy", "FedAdam, 30 rounds, 10 local steps"),
@@ -136,6 +157,7 @@ FULL = ReportInput(
     settings=SETTINGS,
     notes=("The world is simulated; spend in search follows demand, social and display move together.",),
 )
+NOISE = replace(FULL, arms=NOISE_ARMS)
 PLAIN = ReportInput(title="Stores", subtitle="", results=RESULTS)
 NOTHING = ReportInput(
     title="Nothing",

@@ -17,6 +17,7 @@ from tests.mmm_models.report_samples import (
     ARMS,
     FULL,
     HOLDOUT,
+    NOISE,
     NOTHING,
     PLAIN,
     RESULTS,
@@ -33,6 +34,7 @@ ALL_FIGURES = [
     figures.fit_figure,
     figures.training_figure,
     figures.arms_figure,
+    figures.noise_figure,
 ]
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -56,7 +58,7 @@ def number(element: ElementTree.Element, name: str) -> float:
 
 
 @pytest.mark.parametrize("make", ALL_FIGURES)
-@pytest.mark.parametrize("report", [FULL, PLAIN, NOTHING, with_many_channels(13)])
+@pytest.mark.parametrize("report", [FULL, NOISE, PLAIN, NOTHING, with_many_channels(13)])
 def test_every_figure_is_a_picture_with_words_for_any_run(make, report: ReportInput) -> None:
     figure = make(report)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mmm_models.reporting.report import ReportInput, render
-from tests.mmm_models.report_samples import FULL, NOTHING, PLAIN, RESULTS, with_many_channels
+from tests.mmm_models.report_samples import FULL, NOISE, NOTHING, PLAIN, RESULTS, with_many_channels
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,14 @@ FLAGS = (
     *("--hide-scrollbars", "--no-pdf-header-footer"),
 )
 VISITS = replace(PLAIN, results=replace(RESULTS, outcome_unit="visits", currency=""))
-REPORTS = {"full": FULL, "plain": PLAIN, "visits": VISITS, "nothing": NOTHING, "many": with_many_channels(13)}
+REPORTS = {
+    "full": FULL,
+    "noise": NOISE,
+    "plain": PLAIN,
+    "visits": VISITS,
+    "nothing": NOTHING,
+    "many": with_many_channels(13),
+}
 
 # Boxes of all labels of every picture, in pixels; a pixel of overlap is anti-aliasing.
 MEASURE = """<script>
@@ -65,7 +72,7 @@ def test_five_channels_print_on_two_pages(chromium: str, tmp_path: Path, font: s
     assert printed_pages(chromium, FULL, tmp_path, font=font) == 2
 
 
-@pytest.mark.parametrize(("name", "most"), [("plain", 2), ("nothing", 1), ("many", 3)])
+@pytest.mark.parametrize(("name", "most"), [("noise", 3), ("plain", 2), ("nothing", 1), ("many", 3)])
 def test_other_runs_print_on_few_pages(chromium: str, tmp_path: Path, name: str, most: int) -> None:
     assert 1 <= printed_pages(chromium, REPORTS[name], tmp_path) <= most
 

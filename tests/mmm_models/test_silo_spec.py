@@ -36,6 +36,21 @@ def changed(table: str, **values) -> dict:
     return spec
 
 
+@pytest.mark.parametrize(
+    "stated, expected",
+    [("heads", "silo/heads"), ("../heads", "silo/../heads"), ("~/heads", "user/heads")],
+)
+def test_a_ledgers_witness_is_relative_to_the_silo_file_or_the_users_home(
+    tmp_path, monkeypatch, stated, expected
+):
+    monkeypatch.setenv("HOME", str(tmp_path.resolve() / "user"))
+    (tmp_path / "silo").mkdir()
+
+    spec = read_silo_spec(write_spec(tmp_path / "silo", changed("privacy", ledger_witness=stated)))
+
+    assert spec.ledger_witness == tmp_path.resolve() / expected
+
+
 def test_defaults_are_the_documented_ones(tmp_path):
     spec = read_silo_spec(write_spec(tmp_path, good_spec()))
     assert spec.data.cadence is Cadence.WEEKLY
@@ -45,6 +60,7 @@ def test_defaults_are_the_documented_ones(tmp_path):
     assert (spec.privacy.lifetime_epsilon, spec.privacy.lifetime_delta) == (20.0, 1e-4)
     assert (spec.privacy.minimum_mode, spec.privacy.min_silos) == ("none", 3)
     assert spec.state_directory == tmp_path.resolve() / ".mixroom"
+    assert spec.ledger_witness is None
     assert spec.data_path == tmp_path.resolve() / "north.csv"
 
 
@@ -97,7 +113,7 @@ def test_every_mistake_is_named_at_once(tmp_path):
             "'radio_spend' is used as channel tv and channel radio",
         ),
         ("privacy", {"lifetime_delta": 1.0}, "less than 1"),
-        ("privacy", {"minimum_mode": "some"}, "'none' or 'local'"),
+        ("privacy", {"minimum_mode": "some"}, "'none', 'distributed' or 'local'"),
         ("privacy", {"min_silos": 1}, "greater than or equal to 2"),
     ],
 )

@@ -111,3 +111,21 @@ def test_noise_is_what_a_baseline_without_media_leaves_and_never_nothing():
     # 104 weeks, some thirty features of which the wide ones take a weekly error's share away
     assert 0.07 < float(data.noise[0]) < 0.1
     assert float(data.noise[1]) == pytest.approx(0.01)
+
+
+def test_a_unit_is_prepared_alike_to_the_last_bit_whichever_others_its_silo_has():
+    """What one unit adds to a private sum is bounded; nothing bounds what it would change in others."""
+    panel = small_panel(units=7)
+    scales, whole = prepared(panel, SPEC)
+    for units in ([0], [6], [0, 1], [2, 5, 6], [0, 1, 2, 3, 4, 5], [1, 2, 3, 4, 5, 6]):
+        part = prepare(panel.select_units(units), scales, SPEC, holdout_weeks=8)
+        for name in TENSORS:
+            assert torch.equal(getattr(part, name), getattr(whole, name)[units]), (name, units)
+
+
+def test_double_precision_changes_the_precision_and_no_number():
+    _, data = prepared(small_panel(), SPEC)
+    for name in TENSORS:
+        assert getattr(data.double(), name).dtype is torch.float64
+        assert getattr(data.double(), name).tolist() == getattr(data, name).tolist()
+    assert data.double().feature_names == data.feature_names

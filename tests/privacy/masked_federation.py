@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 from privacy.identity import PinnedPeers, SiloIdentity
@@ -48,17 +49,28 @@ class MaskedFederation:
     ) -> None:
         self.names = silo_names(n_silos)
         self.random: Callable[[int], bytes] = ChosenBytes(seed)
-        self.identities = {name: SiloIdentity.generate(name) for name in self.names}
+        self.identities = {
+            name: SiloIdentity(name, Ed25519PrivateKey.from_private_bytes(self.random(32)))
+            for name in self.names
+        }
         self.peers = PinnedPeers({name: key.public_key for name, key in self.identities.items()})
         self.offers = {
             name: offer_key(identity, RUN, min_silos=min_silos.get(name, 3), randbytes=self.random)
             for name, identity in self.identities.items()
         }
-        self.roster = build_roster([offer.advert for offer in self.offers.values()], threshold=threshold)
+        self.agree(threshold=threshold)
+
+    def agree(self, *, threshold: int | None = None, left_out: Collection[str] = ()) -> None:
+        """Everyone who is not left out joins one roster of the offers as they are."""
+        invited = {name: offer for name, offer in self.offers.items() if name not in left_out}
+        self.roster = build_roster([offer.advert for offer in invited.values()], threshold=threshold)
         self.stored = {
             name: join_roster(KeyOffer.from_bytes(offer.to_bytes()), self.roster, self.peers).to_bytes()
-            for name, offer in self.offers.items()
+            for name, offer in invited.items()
         }
+
+    def slot(self, name: str) -> int:
+        return self.roster.silos.index(name)
 
     def state(self, name: str) -> SiloMaskState:
         return SiloMaskState.from_bytes(self.stored[name])

@@ -1,4 +1,4 @@
-"""Per-unit gradients are exact, no unit moves the sum by more than the clip norm, the noise is secure.
+"""No unit moves the sum by more than the clip norm, nothing is divided by their number, the noise is secure.
 
 `TestBrokenPrivacyIsNoticed` breaks the mechanism on purpose: a check blind to that would prove nothing.
 """
@@ -9,154 +9,25 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from opacus import GradSampleModule
+from opacus.optimizers import DPOptimizer
 from scipy import stats
 from torch import Tensor, nn
 
 from privacy import dp_sgd
 from privacy.accountant import GaussianEvent
-from privacy.dp_sgd import DpStep, GradientRelease, PerUnitGradients
-from privacy.errors import InvalidSetting, NetworkUnsuitable
+from privacy.dp_sgd import DpStep, GradientRelease
+from privacy.errors import InvalidSetting
 from privacy.secure_noise import SecureNoise, SeededNoise
+from tests.privacy.small_response import CHANNELS, ResponseNetwork, gradients_of, mean_squares, panel
 
-CHANNELS, LAGS = 3, 4
 CLIP = 0.05
 SPEC = GradientRelease(max_grad_norm=CLIP, noise_multiplier=2.0)
 SIGNIFICANCE = 1e-6
 
 
-class ResponseNetwork(nn.Module):
-    """Adstock, saturation, effect, trend in small; inputs [unit, week, channel + outcome]."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.decay = nn.Parameter(torch.tensor([-1.0, 0.0, 1.0]))
-        self.half_saturation = nn.Parameter(torch.tensor([0.5, 1.0, 2.0]))
-        self.effect = nn.Parameter(torch.tensor([0.3, 0.6, 0.1]))
-        self.trend = nn.Parameter(torch.tensor(0.2))
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        shared = {name: value.unsqueeze(0) for name, value in self.named_parameters()}
-        return self.forward_per_unit(shared, inputs)
-
-    def forward_per_unit(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
-        media, outcome = inputs[..., :CHANNELS], inputs[..., CHANNELS]
-        weights = torch.sigmoid(parameters["decay"]).unsqueeze(-1) ** torch.arange(LAGS)
-        windows = nn.functional.pad(media, (0, 0, LAGS - 1, 0)).unfold(1, LAGS, 1).flip(-1)
-        carried = (windows * weights.unsqueeze(1)).sum(-1)
-        saturated = carried / (carried + parameters["half_saturation"].exp().unsqueeze(1))
-        trend = parameters["trend"].unsqueeze(1) * torch.linspace(-1, 1, inputs.shape[1])
-        residual = outcome - (saturated * parameters["effect"].unsqueeze(1)).sum(-1) - trend
-        return residual - residual.mean(dim=1, keepdim=True)
-
-
-def mean_squares(output: Tensor, inputs: Tensor) -> Tensor:
-    return output.square().mean(dim=1)
-
-
-def panel(n_units: int, n_weeks: int = 20, seed: int = 0) -> Tensor:
-    rng = np.random.default_rng(seed)
-    values = rng.lognormal(size=(n_units, n_weeks, CHANNELS + 1)) * rng.lognormal(size=(n_units, 1, 1))
-    return torch.from_numpy(values).float()
-
-
-def plain_gradient(network: nn.Module, inputs: Tensor) -> Tensor:
-    loss = mean_squares(network(inputs), inputs).sum()
-    return torch.cat(
-        [gradient.reshape(-1) for gradient in torch.autograd.grad(loss, list(network.parameters()))]
-    )
-
-
-def gradients_of(inputs: Tensor) -> Tensor:
-    return PerUnitGradients(ResponseNetwork())(inputs, mean_squares)
-
-
 def release(inputs: Tensor, spec: GradientRelease = SPEC, seed: int = 1) -> NDArray[np.float64]:
     step = DpStep(ResponseNetwork(), noise=SeededNoise(seed.to_bytes(16, "big")))
     return step.release(inputs, mean_squares, spec=spec).gradient_sum
-
-
-class TestPerUnitGradients:
-    def test_equal_a_loop_over_units(self) -> None:
-        network, inputs = ResponseNetwork(), panel(7)
-        rows = []
-        for unit in range(7):
-            rows.append(plain_gradient(network, inputs[unit : unit + 1]))
-
-        torch.testing.assert_close(gradients_of(inputs), torch.stack(rows).double(), rtol=1e-5, atol=1e-7)
-
-    def test_equal_a_vectorised_map_over_units(self) -> None:
-        network, inputs = ResponseNetwork(), panel(7)
-        shared = {name: value.detach() for name, value in network.named_parameters()}
-
-        def loss(parameters: dict[str, Tensor], unit: Tensor) -> Tensor:
-            output = torch.func.functional_call(network, parameters, (unit.unsqueeze(0),))
-            return mean_squares(output, unit).sum()
-
-        mapped = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(shared, inputs)
-        flat = torch.cat([value.reshape(7, -1) for value in mapped.values()], dim=1)
-
-        torch.testing.assert_close(gradients_of(inputs), flat.double(), rtol=1e-5, atol=1e-7)
-
-    # Opacus hooks a module whose inputs need no gradient; torch remarks on that.
-    @pytest.mark.filterwarnings("ignore:Full backward hook is firing:UserWarning")
-    def test_equal_the_gradients_of_opacus_own_hooks(self) -> None:
-        network, inputs = ResponseNetwork(), panel(7)
-        hooked = GradSampleModule(network, loss_reduction="sum", force_functorch=True)
-        mean_squares(hooked(inputs), inputs).sum().backward()
-        samples: list[Tensor] = [vars(value)["grad_sample"] for value in network.parameters()]
-        flat = torch.cat([sample.reshape(7, -1) for sample in samples], dim=1)
-
-        torch.testing.assert_close(gradients_of(inputs), flat.double(), rtol=1e-5, atol=1e-7)
-
-    def test_add_up_to_the_plain_gradient_and_leave_the_network_alone(self) -> None:
-        network, inputs = ResponseNetwork(), panel(30)
-        per_unit = PerUnitGradients(network)(inputs, mean_squares)
-        assert all(value.grad is None and not hasattr(value, "grad_sample") for value in network.parameters())
-
-        plain = plain_gradient(network, inputs).double()
-
-        torch.testing.assert_close(per_unit.sum(dim=0), plain, rtol=1e-4, atol=1e-6)
-
-    def test_skip_frozen_parameters(self) -> None:
-        network = ResponseNetwork()
-        network.decay.requires_grad_(False)
-        gradients = PerUnitGradients(network)
-
-        assert gradients.names == ("half_saturation", "effect", "trend")
-        torch.testing.assert_close(gradients(panel(5), mean_squares), gradients_of(panel(5))[:, CHANNELS:])
-
-
-class TestUnsuitableNetworks:
-    def test_a_network_without_per_unit_parameters_is_refused(self) -> None:
-        with pytest.raises(NetworkUnsuitable, match="Linear"):
-            PerUnitGradients(nn.Linear(3, 1))
-
-    def test_a_network_with_buffers_is_refused(self) -> None:
-        network = ResponseNetwork()
-        network.register_buffer("running_mean", torch.zeros(1))
-
-        with pytest.raises(NetworkUnsuitable, match="buffers"):
-            PerUnitGradients(network)
-
-    def test_a_loss_that_averages_over_units_is_refused(self) -> None:
-        with pytest.raises(NetworkUnsuitable, match="shape"):
-            PerUnitGradients(ResponseNetwork())(panel(3), lambda output, inputs: output.square().mean())
-
-    def test_a_loss_that_mixes_units_is_refused(self) -> None:
-        gradients = PerUnitGradients(ResponseNetwork())
-        gradients.check_units_do_not_mix(panel(4), mean_squares)
-
-        with pytest.raises(NetworkUnsuitable, match="other units"):
-            gradients.check_units_do_not_mix(panel(4), lambda o, i: ((o - o.mean(dim=0)) ** 2).mean(dim=1))
-
-    def test_a_model_that_has_diverged_is_refused_before_the_data_are_used(self) -> None:
-        network = ResponseNetwork()
-        with torch.no_grad():
-            network.effect[0] = torch.nan
-
-        with pytest.raises(NetworkUnsuitable, match="finite"):
-            PerUnitGradients(network)(panel(3), mean_squares)
 
 
 def influence(inputs: Tensor, unit: Tensor, spec: GradientRelease = SPEC) -> float:
@@ -191,6 +62,53 @@ class TestClipping:
         second = step.release(panel(40), mean_squares, spec=tiny).gradient_sum
 
         np.testing.assert_allclose(first, second, atol=1e-7)
+
+
+class TestTheNumberOfUnits:
+    """It is private: neighbours differ in it. Whoever scales by it scales the noise too, which then tells it."""
+
+    SPEC = GradientRelease(max_grad_norm=1.0, noise_multiplier=1.0, clip_count_sigma=4.0)
+
+    def released(self, units: int) -> dp_sgd.NoisyGradient:
+        """Of three units with a slope, and others whose gradient is zero, under one and the same noise."""
+        inputs = torch.zeros(units, 1)
+        inputs[:3, 0] = torch.tensor([0.25, -0.5, 0.125])
+        step = DpStep(PowerNetwork(), noise=SeededNoise(b"the same noise!!"))
+        return step.release(inputs, lambda output, _: output, spec=self.SPEC)
+
+    def test_a_unit_with_a_zero_gradient_changes_no_bit_of_the_sum(self) -> None:
+        """Also from one unit to two, where dividing by their number would halve the noise."""
+        sums = {self.released(units).gradient_sum.tobytes() for units in (3, 4, 5, 100)}
+
+        assert len(sums) == 1
+
+    def test_it_moves_the_clip_count_by_its_centred_half(self) -> None:
+        counts = [self.released(units).centred_clip_count or 0.0 for units in (3, 4, 5)]
+
+        assert np.diff(counts) == pytest.approx([0.5, 0.5])
+
+    @pytest.mark.filterwarnings("ignore:Secure RNG turned off:UserWarning")
+    def test_what_opacus_own_scaling_gives_away(self) -> None:
+        """The control: a mean over the private number of units. Its noise is that number's inverse, and long
+        gradients show it: of two data sets without any information, no reader mistakes one for the other."""
+        lengths = {units: self.length_of_a_mean(units) for units in (2, 3)}
+
+        # Ten thousand coordinates of deviation 1 / units: the length is 100 / units, give or take 0.7 % of it.
+        assert lengths == pytest.approx({2: 50.0, 3: 100 / 3}, rel=0.05)
+
+    @staticmethod
+    def length_of_a_mean(units: int) -> float:
+        vector = nn.Parameter(torch.zeros(10_000))
+        optimizer = DPOptimizer(
+            torch.optim.SGD([vector], lr=1.0),
+            noise_multiplier=1.0,
+            max_grad_norm=1.0,
+            expected_batch_size=units,
+            loss_reduction="mean",
+        )
+        vector.grad_sample = torch.zeros(units, 10_000)  # type: ignore[attr-defined]
+        optimizer.step()
+        return float(vector.detach().norm())
 
 
 class TestNoise:

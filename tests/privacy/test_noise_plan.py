@@ -77,6 +77,58 @@ def test_what_is_left_can_be_spent_and_hardly_more(spent: tuple[GaussianEvent, .
     assert left > 4.0 - epsilon_of(spent, 1e-5), "composition costs less than addition"
 
 
+class TestSlack:
+    STEPS = PlannedRelease("gradient", 300, 0.9, slack=1e-10)
+    REPORT = PlannedRelease("report", 1, 0.1)
+
+    @given(epsilon=st.floats(0.01, 8.0), log_slack=st.floats(-40.0, -16.5))
+    def test_a_plan_meets_its_target_exactly(self, epsilon: float, log_slack: float) -> None:
+        steps = PlannedRelease("gradient", 300, 0.9, slack=math.exp(log_slack) / 300)
+        plan = plan_noise(epsilon, 1e-3, (steps, self.REPORT))
+
+        assert plan.cost.epsilon == epsilon_of(plan.events, 1e-3)
+        assert epsilon * (1 - 1e-6) < plan.cost.epsilon <= epsilon
+
+    def test_a_sampled_plan_stays_within_its_target(self) -> None:
+        steps = PlannedRelease("gradient", 300, 0.9, sample_rate=0.1, slack=1e-9)
+        plan = plan_noise(3.0, 1e-5, (steps, self.REPORT))
+
+        assert 3.0 * 0.995 < plan.cost.epsilon <= 3.0
+
+    def test_the_event_carries_the_slack_of_all_its_releases(self) -> None:
+        plan = plan_noise(3.0, 1e-5, (self.STEPS, self.REPORT))
+
+        assert [event.slack for event in plan.events] == [pytest.approx(3e-8, rel=1e-9, abs=0), 0.0]
+
+    def test_slack_is_paid_with_noise(self) -> None:
+        exact = PlannedRelease("gradient", 300, 0.9)
+
+        with_slack = plan_noise(3.0, 1e-5, (self.STEPS, self.REPORT)).noise_multiplier("gradient")
+        assert with_slack > plan_noise(3.0, 1e-5, (exact, self.REPORT)).noise_multiplier("gradient")
+
+    def test_slack_above_half_of_delta_is_refused_with_a_next_action(self) -> None:
+        far = PlannedRelease("gradient", 300, 1.0, slack=5e-6 / 300 * 1.01)
+
+        with pytest.raises(InvalidSetting, match="too far for delta 1e-05") as refused:
+            plan_noise(3.0, 1e-5, (far,))
+        assert "larger delta" in refused.value.hint
+
+    @pytest.mark.parametrize(
+        "spent",
+        [(GaussianEvent(2.0, slack=1e-9),), (GaussianEvent(2.0, 50, 0.1, slack=1e-9),)],
+        ids=["full", "sampled"],
+    )
+    def test_what_is_left_can_be_spent_on_a_run_with_slack(self, spent: tuple[GaussianEvent, ...]) -> None:
+        left = affordable_epsilon(spent, 4.0, 1e-5, slack=1e-8)
+        run = plan_noise(left, 1e-5, (PlannedRelease("run", 10, 1.0, slack=1e-9),))
+
+        assert epsilon_of((*spent, *run.events), 1e-5) <= 4.0
+        assert epsilon_of((*spent, *run.events), 1e-5) > 3.98
+
+    def test_nothing_is_left_for_a_run_with_too_much_slack(self) -> None:
+        assert affordable_epsilon((GaussianEvent(2.0),), 4.0, 1e-5, slack=1e-5) == 0.0
+
+
 def test_nothing_is_left_at_the_limit() -> None:
     assert affordable_epsilon((GaussianEvent(0.5),), 1.0, 1e-5) == 0.0
 

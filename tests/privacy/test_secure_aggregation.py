@@ -137,8 +137,8 @@ def test_a_late_silo_stays_hidden_when_its_peers_reveal_every_pair_mask():
     federation, vector = MaskedFederation(3, seed="late"), np.full(8192, 5, dtype=np.uint64)
     request = federation.request(length=8192)
     rest = federation.mask("silo-00", request, vector).masked.copy()
-    for peer in ("silo-01", "silo-02"):
-        seed = masking.pair_seed(federation.state(peer).pair_keys[0], request.digest)
+    for slot in (1, 2):
+        seed = masking.pair_seed(federation.state(f"silo-{slot:02d}").pair_keys[0], request.digest, slot, 0)
         masking.apply_masks(rest, add=[], subtract=[seed])
     assert chi_square(rest) == LOOKS_UNIFORM
 

@@ -24,7 +24,8 @@ from privacy.key_agreement import join_roster, offer_key
 from privacy.mask_coordinator import MaskedRound
 from privacy.mask_silo import answer_unmask, mask_update
 from privacy.mask_state import KeyOffer
-from privacy.secure_aggregation import KeyAdvert, KeyRoster, smallest_threshold
+from privacy.secure_aggregation import KeyAdvert, KeyRoster, UnmaskRequest, smallest_threshold
+from tests.privacy.coalition import Coalition
 from tests.privacy.masked_federation import (
     OTHER_MODEL,
     RUN,
@@ -179,6 +180,48 @@ def test_a_key_of_low_order_is_refused_even_when_signed(five):
     signed = dataclasses.replace(advert, signature=accomplice.sign(advert.signed_bytes))
     with pytest.raises(UntrustedPeer, match="exchange key of silo-03 is not usable"):
         join_as_victim(five, roster_with(five, signed))
+
+
+CURVE_PRIME = 2**255 - 19
+OTHER_SPELLINGS = {
+    "top bit set, which X25519 ignores": lambda u: u | 1 << 255,
+    "plus the point of order two, which clamping removes": lambda u: pow(u, -1, CURVE_PRIME),
+}
+
+
+@pytest.mark.parametrize("spelling", OTHER_SPELLINGS)
+def test_a_silo_that_copies_a_peers_key_in_another_spelling_opens_nothing(spelling):
+    """silo-04 signs a key that gives silo-01's secret with everyone, then drops out: an honest round opens its
+    seeds with all, and would open silo-01's with them if seeds did not name their pair.
+    """
+    federation, vectors = MaskedFederation(5), random_vectors(5, 4)
+    copied = int.from_bytes(federation.offers["silo-01"].advert.exchange_key, "little")
+    key = OTHER_SPELLINGS[spelling](copied).to_bytes(32, "little")
+    advert = KeyAdvert(RUN, "silo-04", 3, key, b"")
+    signature = federation.identities["silo-04"].sign(advert.signed_bytes)
+    federation.offers["silo-04"] = KeyOffer(dataclasses.replace(advert, signature=signature), bytes(32))
+    federation.agree()
+    for peer in (0, 2, 3):  # the attack's ground: both names stand for one secret
+        keys = federation.state(f"silo-{peer:02d}").pair_keys
+        assert keys[1] == keys[4]
+
+    request = federation.request()
+    coordinator = Coalition(federation, request)
+    updates = {
+        name: federation.mask(name, request, vectors[k]) for k, name in enumerate(federation.names[:4])
+    }
+    for name, update in updates.items():
+        coordinator.hear_update(update)
+        alive, boxes = tuple(updates), tuple(updates[peer].boxes[federation.slot(name)] for peer in updates)
+        unmask = UnmaskRequest(name, request.digest, alive, ("silo-04",), boxes)
+        coordinator.hear_reply(federation.answer(unmask), unmask)
+    assert coordinator.opened_sums() == {frozenset(range(4)): plain_sum(vectors[:4])}
+
+    rest, unknown = coordinator.stripped(1)
+    assert unknown == {0, 2, 3}
+    opened = {peer: coordinator.seed(peer, 4) or b"" for peer in unknown}
+    masking.apply_masks(rest, add=[opened[0]], subtract=[opened[2], opened[3]])
+    assert not set(rest.tolist()) & set(vectors[1].tolist())
 
 
 def test_a_key_offer_that_was_used_up_cannot_restart_the_run(five):

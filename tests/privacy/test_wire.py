@@ -9,13 +9,17 @@ from flwr.app import ConfigRecord, RecordDict
 from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
 
 from privacy.errors import InvalidSetting, MalformedMessage
-from privacy.run_terms import PrivacyMode, SecureAggregation
+from privacy.paillier_aggregation import EncryptedUpdate, HolderAdvert, OpenedSum, OpenRequest
+from privacy.run_terms import PrivacyMode, PrivacyTerms, SecureAggregation
 from privacy.secure_aggregation import KeyAdvert, KeyRoster, MaskedUpdate, UnmaskReply, UnmaskRequest
 from privacy.wire import (
+    MESSAGES_OF_A_KEY_HOLDER,
     MESSAGES_OF_A_SILO,
+    MESSAGES_TO_A_KEY_HOLDER,
     MESSAGES_TO_A_SILO,
     RECORD,
     Acknowledgement,
+    HolderIntroduction,
     Introduction,
     Invitation,
     KeyRosterMessage,
@@ -29,9 +33,27 @@ from privacy.wire import (
     unpack_integers,
 )
 
-INVITATION = Invitation("run", "local", 8.0, 1e-4, 150, "masks", "{}")
+TERMS = PrivacyTerms(
+    PrivacyMode.DISTRIBUTED,
+    8.0,
+    1e-4,
+    150,
+    curvatures=2,
+    survivors=5,
+    colluding=1,
+    values=300,
+    sample_rate=0.5,
+)
+INVITATION = Invitation.of("run", TERMS, secure_aggregation=SecureAggregation.MASKS, model="{}")
 REQUEST = SumRequest("run", 2, "round", (pack_vector(np.arange(3.0)), b""), 7, 28, 2.0**28, b"i" * 32)
 ADVERTS = tuple(KeyAdvert("run", name, 3, bytes([n]) * 32, b"signature") for n, name in enumerate("abc", 1))
+HOLDER = HolderAdvert("run", 3, b"\x0c\xa1", b"k" * 32, b"signature")
+MESSAGES = {
+    *MESSAGES_OF_A_SILO,
+    *MESSAGES_TO_A_SILO,
+    *MESSAGES_OF_A_KEY_HOLDER,
+    *MESSAGES_TO_A_KEY_HOLDER,
+}
 EXAMPLES: tuple[Any, ...] = (
     Introduction("north", b"\x00key", '{"channels": {}}'),
     ADVERTS[0],
@@ -44,6 +66,11 @@ EXAMPLES: tuple[Any, ...] = (
     KeyRosterMessage.without_masks("run"),
     REQUEST,
     UnmaskRequest("north", b"c" * 32, ("north", "south"), (), (b"", b"box")),
+    EncryptedUpdate("north", b"c" * 32, b"\xff" * 96),
+    HolderIntroduction(b"\x00key"),
+    HOLDER,
+    OpenRequest("run", 2, b"q" * 32, b"r" * 32, 7, 2**56, ("north", "south"), b"\xff" * 96),
+    OpenedSum(b"q" * 32, ("north", "south"), b"\x01" * 16),
 )
 
 
@@ -60,7 +87,7 @@ def record_of(body: Any, **changes: Any) -> RecordDict:
 
 
 def test_the_examples_cover_every_message() -> None:
-    assert {type(example) for example in EXAMPLES} == {*MESSAGES_OF_A_SILO, *MESSAGES_TO_A_SILO}
+    assert {type(example) for example in EXAMPLES} == MESSAGES
 
 
 @pytest.mark.parametrize("body", EXAMPLES, ids=lambda body: type(body).__name__)
@@ -69,7 +96,7 @@ class TestEveryMessage:
         assert from_record(over_the_wire(to_record(body)), type(body)) == body
 
     def test_is_refused_as_any_other_kind(self, body: Any) -> None:
-        for other in {*MESSAGES_OF_A_SILO, *MESSAGES_TO_A_SILO} - {type(body)}:
+        for other in MESSAGES - {type(body)}:
             with pytest.raises(MalformedMessage, match=other.__name__):
                 from_record(to_record(body), other)
 
@@ -112,6 +139,28 @@ def test_a_roster_is_the_same_on_the_other_side() -> None:
 
     assert arrived.roster() == roster
     assert arrived.roster().digest == roster.digest
+
+
+def test_a_roster_with_a_key_holder_is_the_same_on_the_other_side() -> None:
+    sent = KeyRosterMessage.of(KeyRoster("run", 3, ADVERTS), HOLDER)
+
+    arrived = from_record(over_the_wire(to_record(sent)), KeyRosterMessage)
+
+    assert arrived.held_roster().holder == HOLDER
+    assert arrived.held_roster().digest == sent.held_roster().digest
+
+
+def test_a_roster_without_a_key_holder_has_none_to_offer() -> None:
+    with pytest.raises(MalformedMessage, match="key holder's advert"):
+        KeyRosterMessage.of(KeyRoster("run", 3, ADVERTS)).held_roster()
+
+
+def test_the_round_of_encrypted_sums_covers_the_request_and_its_bound() -> None:
+    round_ = REQUEST.encrypted(b"r" * 32)
+
+    assert (round_.run_id, round_.round, round_.length) == ("run", 2, 7)
+    assert (round_.question, round_.roster_digest) == (REQUEST.model_digest, b"r" * 32)
+    assert round_.largest == 2**56
 
 
 def test_a_masked_vector_is_the_same_on_the_other_side() -> None:
@@ -169,10 +218,15 @@ def test_moving_bytes_between_values_changes_the_digest() -> None:
 
 CHANGED_INVITATION: dict[str, Any] = {
     "run_id": "other",
-    "privacy_mode": "none",
+    "privacy_mode": "local",
     "epsilon": 8.1,
     "delta": 2e-4,
     "steps": 151,
+    "curvatures": 3,
+    "survivors": 6,
+    "colluding": 2,
+    "values": 301,
+    "sample_rate": 0.25,
     "secure_aggregation": "none",
     "model": "[]",
 }
@@ -184,18 +238,38 @@ def test_every_field_of_an_invitation_enters_its_digest(name: str) -> None:
 
 
 def test_an_invitation_names_its_terms() -> None:
-    assert INVITATION.privacy.mode is PrivacyMode.LOCAL
-    assert (INVITATION.privacy.epsilon, INVITATION.privacy.delta, INVITATION.privacy.steps) == (
-        8.0,
-        1e-4,
-        150,
-    )
+    assert INVITATION.privacy == TERMS
     assert INVITATION.masking is SecureAggregation.MASKS
+
+
+def test_terms_are_the_same_on_the_other_side() -> None:
+    """With their noise: a silo takes none from a message, it works it out."""
+    whole = replace(INVITATION, sample_rate=1.0)
+    arrived = from_record(over_the_wire(to_record(whole)), Invitation)
+
+    assert arrived.digest == whole.digest
+    assert arrived.privacy.events == replace(TERMS, sample_rate=1.0).events
+
+
+def test_neighbouring_numbers_of_an_invitation_cannot_change_places() -> None:
+    """survivors, colluding and values stand side by side in the digest."""
+    swapped = replace(INVITATION, survivors=1, colluding=5)
+
+    assert swapped.digest != INVITATION.digest
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"privacy_mode": "some"}, {"epsilon": 0.0}, {"delta": 1.0}, {"steps": 0}, {"privacy_mode": "none"}],
+    [
+        {"privacy_mode": "some"},
+        {"epsilon": 0.0},
+        {"delta": 1.0},
+        {"steps": 0},
+        {"privacy_mode": "none"},
+        {"values": 0},
+        {"survivors": 0},
+        {"colluding": 5},
+    ],
     ids=str,
 )
 def test_terms_that_make_no_sense_are_refused(changes: dict[str, Any]) -> None:

@@ -60,6 +60,25 @@ def test_fedavg_adds_the_mean_change(strategy: Strategy) -> None:
     assert moved.parameters.tolist() == [1.5, 1.75]
 
 
+def test_newtons_step_is_added_at_its_own_rate_in_every_round() -> None:
+    settings = settings_of(Strategy.NEWTON, server_learning_rate=0.5)
+    state = ModelState.start(np.array([1.0, 2.0]), 1.0)
+
+    for _ in range(2):
+        state = next_state(state, np.array([0.5, -0.25]), settings, clip_norm=1.0)
+
+    assert state.parameters.tolist() == [1.5, 1.75]
+
+
+def test_every_round_is_a_sum_further() -> None:
+    """The scales come first, so a run begins with one sum done."""
+    state = ModelState.start(np.zeros(1), 1.0)
+
+    moved = next_state(state, np.ones(1), settings_of(Strategy.FEDAVG), clip_norm=1.0)
+
+    assert (state.sums, moved.sums, moved.round) == (1, 2, 1)
+
+
 def test_silos_count_by_their_units() -> None:
     """Two units that moved by 1 and six that moved by 5: (2 x 1 + 6 x 5) / 8 = 4."""
     layout = RoundSum(parameters=1, private=True)

@@ -11,7 +11,7 @@ from privacy.run_terms import PrivacyMode
 from privacy.wire import Introduction
 from server.errors import SettingsInvalid
 from server.run_plan import RunPlan, plan_run
-from server.settings import RunSettings
+from server.settings import RunSettings, Strategy
 
 TV, RADIO = {"tv": {"kind": "paid", "unit": "GRP"}}, {"radio": {"kind": "paid", "unit": ""}}
 
@@ -75,15 +75,88 @@ def test_media_are_per_head_only_where_every_silo_knows_its_population() -> None
     assert planned(introduction("a", TV), unknown).model.media_per is MediaPer.OUTCOME
 
 
-def test_the_invitation_says_what_the_settings_promise() -> None:
-    privacy = {"privacy": PrivacyMode.LOCAL, "epsilon": 8.0, "delta": 1e-4}
+@pytest.mark.parametrize("mode", [PrivacyMode.LOCAL, PrivacyMode.DISTRIBUTED])
+def test_the_invitation_says_what_the_settings_promise(mode: PrivacyMode) -> None:
+    privacy = {"privacy": mode, "epsilon": 8.0, "delta": 1e-4, "sample_rate": 0.5}
 
-    plan = planned(introduction("a", TV), rounds=20, local_steps=2, **privacy)
+    plan = planned(*four_silos(), rounds=20, strategy=Strategy.FEDADAM, **privacy)
 
     invitation = plan.invitation
-    assert (invitation.epsilon, invitation.delta, invitation.steps) == (8.0, 1e-4, 40)
+    assert (invitation.privacy_mode, invitation.sample_rate) == (mode.value, 0.5)
+    assert (invitation.epsilon, invitation.delta, invitation.steps) == (8.0, 1e-4, 20)
     assert invitation.privacy == plan.privacy
     assert type(plan.model).model_validate_json(invitation.model) == plan.model
+
+
+def test_local_steps_are_releases_of_their_own() -> None:
+    privacy = {"privacy": PrivacyMode.LOCAL, "epsilon": 8.0, "delta": 1e-4}
+
+    plan = planned(introduction("a", TV), strategy=Strategy.FEDADAM, rounds=20, local_steps=2, **privacy)
+
+    assert plan.invitation.steps == 40
+
+
+SHARED = {"privacy": PrivacyMode.DISTRIBUTED, "epsilon": 8.0, "delta": 1e-4}
+
+
+def four_silos(silos: int = 4) -> tuple[Introduction, ...]:
+    return tuple(introduction(name, TV) for name in "abcdefghijkl"[:silos])
+
+
+class TestWhoCarriesTheNoise:
+    @pytest.mark.parametrize(
+        "silos, dropouts, survivors",
+        [
+            (4, 0, 4),
+            (4, 1, 3),
+            (4, 2, 3),  # masks open no sum of two thirds or fewer
+            (12, 1, 11),
+            (12, 4, 9),
+        ],
+    )
+    def test_those_who_stay_whoever_drops_out(self, silos: int, dropouts: int, survivors: int) -> None:
+        terms = planned(*four_silos(silos), tolerated_dropouts=dropouts, **SHARED).privacy
+
+        assert (terms.survivors, terms.colluding) == (survivors, 1)
+
+    def test_colluding_silos_are_those_of_the_settings(self) -> None:
+        terms = planned(*four_silos(12), colluding=3, **SHARED).privacy
+
+        assert terms.shares.honest == 11 - 3
+
+    @pytest.mark.parametrize("colluding", [3, 4])
+    def test_nobody_is_refused_with_every_way_out(self, colluding: int) -> None:
+        with pytest.raises(SettingsInvalid, match="leave nobody whose noise is certain") as refused:
+            planned(*four_silos(), colluding=colluding, **SHARED)
+
+        for way_out in ("more silos", "lower colluding or tolerated-dropouts", "privacy local"):
+            assert way_out in refused.value.hint
+
+    def test_each_silo_alone_in_local_mode(self) -> None:
+        terms = planned(*four_silos(), **{**SHARED, "privacy": PrivacyMode.LOCAL}).privacy
+
+        assert (terms.survivors, terms.colluding, terms.shares.honest) == (0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "channels, strategy, values",
+    [
+        (
+            1,
+            Strategy.FEDADAM,
+            5 * 96 + 1,
+        ),  # octaves of media, spend, revenue, outcome, price; the number of units
+        (1, Strategy.NEWTON, 5 * 96 + 1),
+        (8, Strategy.NEWTON, 19 * 96 + 1),
+        (64, Strategy.NEWTON, 320 * 321 // 2),  # half of the curvature of 320 parameters
+        (64, Strategy.FEDADAM, 131 * 96 + 1),
+    ],
+)
+def test_slack_is_planned_for_the_longest_sum(channels: int, strategy: Strategy, values: int) -> None:
+    many = {f"c{k}": {"kind": "paid", "unit": ""} for k in range(channels)}
+    silos = [introduction(name, many) for name in "abcd"]
+
+    assert planned(*silos, strategy=strategy, **SHARED).privacy.values == values
 
 
 def test_channel_kinds_survive_the_invitation() -> None:

@@ -23,7 +23,15 @@ def settings_in(directory: Path, **changes: Any) -> RunSettings:
 
 def state_at(number: int) -> ModelState:
     start = ModelState.start(np.array([0.1, -1e-17, 3.0e8]), 1.25)
-    return replace(start, round=number, averaged=2, iterate_sum=np.array([1 / 3, 0.0, 1.0]))
+    information = np.array([[2.0, 1 / 3, 0.0], [1 / 3, 1e-17, 0.0], [0.0, 0.0, 3.0e8]])
+    return replace(
+        start,
+        round=number,
+        averaged=2,
+        iterate_sum=np.array([1 / 3, 0.0, 1.0]),
+        information=information,
+        sums=4,
+    )
 
 
 @pytest.fixture
@@ -35,13 +43,16 @@ def checkpoint(store: RunStore, number: int = 1) -> Path:
     return store.directory / "checkpoints" / f"round-{number:04d}.json"
 
 
-def test_a_checkpoint_comes_back_bit_by_bit(store: RunStore) -> None:
-    store.save_checkpoint(state_at(1))
+@pytest.mark.parametrize(
+    "state", [state_at(1), ModelState.start(np.ones(2), 0.5)], ids=["trained", "before any curvature"]
+)
+def test_a_checkpoint_comes_back_bit_by_bit(store: RunStore, state: ModelState) -> None:
+    store.save_checkpoint(state)
 
     loaded = store.newest_checkpoint()
 
     assert loaded is not None
-    for name, value in vars(state_at(1)).items():
+    for name, value in vars(state).items():
         assert np.array_equal(getattr(loaded, name), value)
 
 

@@ -31,9 +31,9 @@ from privacy.wire import (
 )
 from server.errors import RoundAborted, SiloRefused, SilosMissing
 from server.masked_sums import MaskedSums
-from server.rounds import FRACTION_BITS, MAX_ABS
 from server.run_plan import RunPlan, plan_run
 from server.silo_exchange import SiloExchange
+from server.sum_questions import FRACTION_BITS, MAX_ABS
 from simulations.in_process_grid import Delivery, InProcessGrid, Loss
 from tests.small_federation import FIRST_NODE, SILOS, STORES, add_rules, data_file, grid_of, settings_for
 
@@ -193,13 +193,13 @@ def changed(kind: type[Any], **changes: Any) -> Tamper:
     return lambda reply: to_record(replace(from_record(reply.content, kind), **changes))
 
 
-def words(*values: int) -> Tamper:
-    """A vector in clear that starts with these integers."""
+def words(*values: int, first: int = 0) -> Tamper:
+    """A vector in clear that holds these integers from place `first` on."""
 
     def change(reply: Message) -> RecordDict:
         update = from_record(reply.content, PlainUpdate)
         vector = np.frombuffer(update.vector, "<u8").copy()
-        vector[: len(values)] = np.array(values, dtype=np.uint64)
+        vector[np.arange(len(values)) + first] = np.array(values, dtype=np.uint64)
         return to_record(replace(update, vector=vector.tobytes()))
 
     return change
@@ -233,7 +233,8 @@ def test_nonsense_in_clear_is_named_and_left_out(silo_files: Files, tmp_path: Pa
 
 
 def test_the_largest_allowed_value_is_no_nonsense(silo_files: Files, tmp_path: Path) -> None:
-    tamper = {(TWO, CONTRIBUTE): words(TOO_LARGE - 1)}
+    """As the number of units, the last value: a count above it would be a lie."""
+    tamper = {(TWO, CONTRIBUTE): words(TOO_LARGE - 1, first=-1)}
 
     answer = Coordinator(silo_files, tmp_path, tamper=tamper, secure_aggregation="none").sum_after_start()
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
+from mmm_models.intake.silo_file import read_silo_spec
 from mmm_models.panel_io import load_panel
 from simulations.errors import TruthUnreadable, WorldNotWritten
 from simulations.scenario import Scenario, load_scenario
@@ -95,6 +96,13 @@ def test_silos_in_one_directory_keep_their_privacy_state_apart(files):
     states = [tomllib.loads(spec.read_text(encoding="utf-8"))["privacy"]["state"] for spec in files.specs]
 
     assert states == [".mixroom/silo-1", ".mixroom/silo-2", ".mixroom/silo-3", ".mixroom/silo-4"]
+
+
+def test_a_worlds_silos_note_nothing_outside_their_own_folders(files):
+    """A world is throw-away: deleting a silo's folder starts it anew, and the user's home stays clean."""
+    for path in files.specs:
+        spec = read_silo_spec(path)
+        assert spec.ledger_witness == spec.state_directory == path.resolve().parent / ".mixroom" / spec.silo
 
 
 @pytest.mark.parametrize(
