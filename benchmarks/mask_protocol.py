@@ -15,12 +15,12 @@ from benchmarks.line import Bar, Line, Setting
 from benchmarks.stopwatch import median
 from privacy.discrete_gaussian import LARGEST_DRAW
 from privacy.identity import PinnedPeers, SiloIdentity
-from privacy.key_agreement import build_roster, join_roster, offer_key
-from privacy.mask_coordinator import MaskedRound, UnmaskedSum
-from privacy.mask_silo import answer_unmask, mask_update
-from privacy.mask_state import KeyOffer, SiloMaskState
+from privacy.masks.key_agreement import build_roster, join_roster, offer_key
+from privacy.masks.mask_coordinator import MaskedRound, UnmaskedSum
+from privacy.masks.mask_silo import answer_unmask, mask_update
+from privacy.masks.mask_state import KeyOffer, SiloMaskState
+from privacy.masks.secure_aggregation import KeyRoster, MaskRequest
 from privacy.quantization import FixedPoint
-from privacy.secure_aggregation import KeyRoster, MaskRequest
 from privacy.secure_noise import SecureNoise
 
 RUN = "benchmark"

@@ -18,12 +18,12 @@ from phe import PaillierPrivateKey, PaillierPublicKey
 
 from benchmarks.line import Bar, Line, Setting
 from privacy.identity import PinnedPeers, SiloIdentity
-from privacy.key_agreement import build_roster, offer_key
-from privacy.paillier_aggregation import HOLDER, EncryptionRound, HeldRoster
-from privacy.paillier_home import HolderHome
-from privacy.paillier_keys import HolderKey, ModulusRule, ciphertext_bytes
-from privacy.paillier_silo import encrypt_update, join_held_roster
-from privacy.paillier_sum import EncryptedSum
+from privacy.masks.key_agreement import build_roster, offer_key
+from privacy.paillier.aggregation import HOLDER, EncryptionRound, HeldRoster
+from privacy.paillier.encrypted_sum import EncryptedSum
+from privacy.paillier.holder_home import HolderHome
+from privacy.paillier.keys import HolderKey, ModulusRule, ciphertext_bytes
+from privacy.paillier.silo import encrypt_update, join_held_roster
 from privacy.quantization import FixedPoint
 
 RUN = "benchmark"

@@ -19,8 +19,8 @@ from clients.silo_home import SiloHome
 from mmm_models.errors import ModelError
 from mmm_models.intake.silo_spec import SiloSpec
 from privacy.errors import PrivacyError
-from privacy.paillier_keys import ModulusRule
-from privacy.secure_aggregation import UnmaskRequest
+from privacy.masks.secure_aggregation import UnmaskRequest
+from privacy.paillier.keys import ModulusRule
 from privacy.wire import (
     SILO_FAILED,
     SILO_REFUSED,

@@ -137,7 +137,7 @@ def _gradient(data: SiloData, task: Task) -> Contribution:
     bound = UpdateBound.of(task.model.local)
     found, share = exact_gradient(response, prepared, white, bound), bound.share(prepared.units)
     layout = GradientSum(parameters=len(parameters), private=False)
-    extra = share * np.array([found.loss, *_metrics(response, prepared)])
+    extra = share * np.array([prepared.units, found.loss, *_metrics(response, prepared)])
     return Contribution(_exact(layout.join(found.gradient, extra), task), task.units)
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from clients.errors import OutOfOrder
 from privacy.errors import HolderGone
-from privacy.paillier_aggregation import HOLDER, HolderAdvert, OpenedSum, OpenRequest
-from privacy.paillier_pipe import Done, Introduce, Introduced, Offer
-from privacy.paillier_process import HolderProcess
+from privacy.paillier.aggregation import HOLDER, HolderAdvert, OpenedSum, OpenRequest
+from privacy.paillier.holder_pipe import Done, Introduce, Introduced, Offer
+from privacy.paillier.holder_process import HolderProcess
 from privacy.wire import (
     HELLO,
     JOIN,

@@ -7,13 +7,13 @@ from clients.session import Session
 from clients.silo_home import SiloHome
 from mmm_models.federated_spec import FederatedModel
 from mmm_models.intake.silo_spec import SiloSpec
-from privacy.key_agreement import join_roster, offer_key
-from privacy.mask_state import KeyOffer, SiloMaskState
-from privacy.opened_sums import fewest_honest_in_a_sum
-from privacy.paillier_keys import ModulusRule
-from privacy.paillier_silo import USUAL_RULE, join_held_roster
+from privacy.masks.key_agreement import join_roster, offer_key
+from privacy.masks.mask_state import KeyOffer, SiloMaskState
+from privacy.masks.opened_sums import fewest_honest_in_a_sum
+from privacy.masks.secure_aggregation import MINIMUM_ROSTER, KeyAdvert
+from privacy.paillier.keys import ModulusRule
+from privacy.paillier.silo import USUAL_RULE, join_held_roster
 from privacy.run_terms import PrivacyMode, PrivacyTerms, SecureAggregation
-from privacy.secure_aggregation import MINIMUM_ROSTER, KeyAdvert
 from privacy.wire import Introduction, Invitation, KeyRosterMessage
 
 CHARGE_PURPOSE, CHARGED_MODEL = "federated training", "marketing mix model"

@@ -5,13 +5,13 @@ from numpy.typing import NDArray
 
 from clients.errors import OutOfOrder
 from clients.session import Session
-from privacy.mask_silo import answer_unmask, mask_update
-from privacy.mask_state import SiloMaskState
-from privacy.paillier_aggregation import EncryptedUpdate
-from privacy.paillier_silo import PaillierState, encrypt_update
+from privacy.masks.mask_silo import answer_unmask, mask_update
+from privacy.masks.mask_state import SiloMaskState
+from privacy.masks.secure_aggregation import UnmaskReply, UnmaskRequest
+from privacy.paillier.aggregation import EncryptedUpdate
+from privacy.paillier.silo import PaillierState, encrypt_update
 from privacy.quantization import FixedPoint
 from privacy.run_terms import SecureAggregation
-from privacy.secure_aggregation import UnmaskReply, UnmaskRequest
 from privacy.wire import MaskedUpdateMessage, PlainUpdate, SumRequest
 
 

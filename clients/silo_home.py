@@ -13,11 +13,11 @@ from pathlib import Path
 
 from clients.errors import ReplayRefused
 from mmm_models.intake.silo_spec import SiloSpec
-from privacy.budget_ledger import Ledger
 from privacy.errors import IdentityUnusable
 from privacy.identity import PinnedPeers, SiloIdentity
-from privacy.ledger_entries import LifetimeLimit
-from privacy.ledger_witness import LedgerWitness, rolled_back
+from privacy.ledger.budget_ledger import Ledger
+from privacy.ledger.ledger_entries import LifetimeLimit
+from privacy.ledger.ledger_witness import LedgerWitness, rolled_back
 from privacy.secure_noise import KeyedNoise, NoiseSource
 
 NOISE_KEY_BYTES = 32

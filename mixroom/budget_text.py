@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from mixroom.output import table
-from privacy.budget_outlook import BudgetOutlook, PricedCharge
+from privacy.ledger.budget_outlook import BudgetOutlook, PricedCharge
 
 HEADER = ["started (UTC)", "run", "mode", "for", "epsilon", "replace one", "spent after"]
 

@@ -32,8 +32,8 @@ def create(
 
     The private key stays in the directory; never copy it to the coordinator.
     """
-    from privacy.paillier_home import HolderHome
-    from privacy.paillier_keys import ModulusRule
+    from privacy.paillier.holder_home import HolderHome
+    from privacy.paillier.keys import ModulusRule
 
     HolderHome(directory).create(ModulusRule(bits), min_silos=min_silos)
     say(f"a key of {bits} bits in {directory}; show the public one with `mixroom key-holder key {directory}`")
@@ -42,7 +42,7 @@ def create(
 @app.command(cls=Command, epilog=example("mixroom key-holder key /data/key-holder"))
 def key(directory: Directory, as_json: AsJson = False) -> None:
     """Show the key holder's public key, for silos' owners to pin."""
-    from privacy.paillier_home import HolderHome
+    from privacy.paillier.holder_home import HolderHome
 
     identity = HolderHome(directory).identity
     public_key = base64.b64encode(identity.public_key).decode()
@@ -60,7 +60,7 @@ def pin(
     public_key: Annotated[str, typer.Argument(help="Its public key, as `mixroom silo key` shows it.")],
 ) -> None:
     """Trust a silo's key in encrypted sums."""
-    from privacy.paillier_home import HolderHome
+    from privacy.paillier.holder_home import HolderHome
 
     HolderHome(directory).pin(silo, public_key)
     say(f"the key holder now trusts the key of {silo}")

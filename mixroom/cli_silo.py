@@ -79,7 +79,7 @@ def budget(file: SiloFile, as_json: AsJson = False) -> None:
     from clients.silo_home import SiloHome
     from mixroom.budget_text import budget_json, budget_text
     from mmm_models.intake.silo_file import read_silo_spec
-    from privacy.budget_outlook import budget_outlook
+    from privacy.ledger.budget_outlook import budget_outlook
 
     home = SiloHome.of(read_silo_spec(*silo_files([file])))
     ledger = home.ledger

@@ -130,14 +130,14 @@ class RoundSum(_Spec):
 
 
 class GradientSum(_Spec):
-    """Layout of a gradient sum: whitened gradient, then metrics (or the centred clip count when private)."""
+    """Layout of a gradient sum: whitened gradient, then weight and metrics (or the centred clip count when private)."""
 
     parameters: int
     private: bool
 
     @property
     def length(self) -> int:
-        return self.parameters + (1 if self.private else len(ROUND_METRICS))
+        return self.parameters + (1 if self.private else 1 + len(ROUND_METRICS))
 
     def join(self, gradient: NDArray[np.float64], extra: NDArray[np.float64]) -> NDArray[np.float64]:
         """One silo's vector."""

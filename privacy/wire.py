@@ -22,7 +22,16 @@ from flwr.app import ConfigRecord, RecordDict
 from numpy.typing import NDArray
 
 from privacy.errors import InvalidSetting, MalformedMessage
-from privacy.paillier_aggregation import (
+from privacy.masks.secure_aggregation import (
+    KeyAdvert,
+    KeyRoster,
+    MaskedUpdate,
+    MaskRequest,
+    UnmaskReply,
+    UnmaskRequest,
+    canonical_bytes,
+)
+from privacy.paillier.aggregation import (
     EncryptedUpdate,
     EncryptionRound,
     HeldRoster,
@@ -32,15 +41,6 @@ from privacy.paillier_aggregation import (
 )
 from privacy.quantization import FixedPoint
 from privacy.run_terms import PrivacyMode, PrivacyTerms, SecureAggregation
-from privacy.secure_aggregation import (
-    KeyAdvert,
-    KeyRoster,
-    MaskedUpdate,
-    MaskRequest,
-    UnmaskReply,
-    UnmaskRequest,
-    canonical_bytes,
-)
 
 RECORD = "mixroom"
 HELLO, JOIN, START, CONTRIBUTE, UNMASK, OPEN = (

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from privacy.errors import PrivacyError, SiloFault
-from privacy.mask_coordinator import MaskedRound, UnmaskedSum
+from privacy.masks.mask_coordinator import MaskedRound, UnmaskedSum
+from privacy.masks.secure_aggregation import KeyRoster, UnmaskReply, UnmaskRequest
 from privacy.quantization import FixedPoint
-from privacy.secure_aggregation import KeyRoster, UnmaskReply, UnmaskRequest
 from privacy.wire import UNMASK, MaskedUpdateMessage, SumRequest, to_record
 from server.collected_sum import Attendance, Collected
 from server.errors import RoundAborted

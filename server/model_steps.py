@@ -81,8 +81,8 @@ class Steps:
     def _fit(self, parameters: int, total: Array) -> tuple[dict[str, float], float]:
         """The round's summed metrics, and the units they are of."""
         if self._plan.model.local.optimizer is LocalOptimizer.NONE:
-            extra = GradientSum(parameters=parameters, private=False).extra(total)
-            return dict(zip(ROUND_METRICS, extra, strict=True)), self._units
+            found = GradientSum(parameters=parameters, private=False).extra(total)
+            return dict(zip(ROUND_METRICS, found[1:], strict=True)), float(found[0])
         extra = RoundSum(parameters=parameters, private=False).extra(total)
         return dict(zip(ROUND_METRICS, extra, strict=True)), float(total[parameters])
 
@@ -90,12 +90,15 @@ class Steps:
         privacy, parameters = self._plan.privacy, state.parameters.size
         layout = GradientSum(parameters=parameters, private=privacy.private)
         total, clip_norm = answer.total, state.clip_norm
-        if privacy.private:
+        counted = self._units * privacy.sample_rate  # never the private number of those who answered
+        if not privacy.private:
+            counted = max(float(layout.extra(total)[0]), 1.0)
+        else:
             total = read_sum(answer.integers, RunReleases(privacy).gradient(parameters, clip_norm))
             clip_norm = self._next_clip_norm(clip_norm, float(layout.extra(total)[0]))
         response = response_at(self._plan, self._scales, state.parameters)
         white = coordinates(self._plan, response, state.information, self._units)
-        gradient = white.inverse @ layout.gradient(total) / (self._units * privacy.sample_rate)
+        gradient = white.inverse @ layout.gradient(total) / counted
         if self._settings.chosen_strategy is Strategy.NEWTON:
             change = newton_step(response, gradient, state.information, self._units)
         else:

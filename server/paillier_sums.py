@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from privacy.errors import PrivacyError
-from privacy.paillier_aggregation import EncryptedUpdate, HeldRoster, OpenedSum
-from privacy.paillier_sum import EncryptedSum
+from privacy.paillier.aggregation import EncryptedUpdate, HeldRoster, OpenedSum
+from privacy.paillier.encrypted_sum import EncryptedSum
 from privacy.wire import OPEN, SumRequest, to_record
 from server.collected_sum import Attendance, Collected
 from server.errors import RoundAborted, SiloRefused

@@ -8,8 +8,8 @@ from mmm_models.curvature import packed_size
 from mmm_models.federated_spec import ChannelDeclaration, FederatedModel, GradientSum
 from mmm_models.panel import ChannelKind
 from mmm_models.scaling import MediaPer
+from privacy.masks.secure_aggregation import smallest_threshold
 from privacy.run_terms import PrivacyMode, PrivacyTerms
-from privacy.secure_aggregation import smallest_threshold
 from privacy.wire import Introduction, Invitation
 from server.errors import SettingsInvalid
 from server.robust_aggregation import RobustAggregation

@@ -10,12 +10,12 @@ from flwr.app import RecordDict
 from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
-from privacy.key_agreement import build_roster
-from privacy.opened_sums import threshold_for_shared_noise
-from privacy.paillier_aggregation import HOLDER, HeldRoster, HolderAdvert
+from privacy.masks.key_agreement import build_roster
+from privacy.masks.opened_sums import threshold_for_shared_noise
+from privacy.masks.secure_aggregation import KeyAdvert, KeyRoster
+from privacy.paillier.aggregation import HOLDER, HeldRoster, HolderAdvert
 from privacy.quantization import FixedPoint
 from privacy.run_terms import PrivacyMode, PrivacyTerms, SecureAggregation
-from privacy.secure_aggregation import KeyAdvert, KeyRoster
 from privacy.wire import (
     CONTRIBUTE,
     JOIN,

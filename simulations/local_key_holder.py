@@ -10,10 +10,10 @@ from flwr.app import UserConfig
 from clients.key_holder import HOLDER_KEY, end_holder, running_holder
 from clients.silo_home import SiloHome
 from mmm_models.intake.silo_file import read_silo_spec
-from privacy.paillier_aggregation import HOLDER
-from privacy.paillier_pipe import Create, Done, Introduced, Pin
+from privacy.masks.secure_aggregation import MINIMUM_ROSTER
+from privacy.paillier.aggregation import HOLDER
+from privacy.paillier.holder_pipe import Create, Done, Introduced, Pin
 from privacy.run_terms import SecureAggregation
-from privacy.secure_aggregation import MINIMUM_ROSTER
 from server.settings import RunSettings
 
 HOLDER_NODE = 100

@@ -4,9 +4,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from privacy.identity import PinnedPeers, SiloIdentity
-from privacy.paillier_aggregation import HOLDER
-from privacy.paillier_home import HolderHome
-from privacy.paillier_keys import FEWEST_BITS, HolderKey, ModulusRule
+from privacy.paillier.aggregation import HOLDER
+from privacy.paillier.holder_home import HolderHome
+from privacy.paillier.keys import FEWEST_BITS, HolderKey, ModulusRule
 from tests.small_federation import add_rules
 
 SHORTER_KEY = {"secure_aggregation": "paillier", "paillier_bits": FEWEST_BITS}

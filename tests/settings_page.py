@@ -28,12 +28,12 @@ RUN = {
     "timeout-seconds": "how long to wait for a silo's answer",
     "on-failure": "a silo that fails a sum is left out of it (`exclude`), or stops the run (`abort`)",
     "strategy": "`newton`: a Newton step a round, with curvature summed over silos as well; `fedadam`: one step of "
-    "full-batch Adam on the union of all silos a round; `fedavg`: local steps, averaged; `fedprox`: the same, held back "
-    "to the round's start; `auto`: `newton` with noise, else `fedadam`",
+    "full-batch Adam on the union of all silos a round; `fedavg`: local steps, averaged; `fedprox`: the same, held "
+    "back to the round's start; `auto`: `newton` with noise, else `fedadam`",
     "rounds": "training rounds; 0: `newton` 12, or 25 with noise; others 150, or 80 with noise",
     "local-steps": "steps in each silo per round; 0: 1 for `newton` and `fedadam`, 5 for the others",
-    "server-learning-rate": "the coordinator's step; 0: 0.7 for `newton` (0.5 with noise), 0.08 for `fedadam` (0.15 with noise), "
-    "1 for the others",
+    "server-learning-rate": "the coordinator's step; 0: 0.7 for `newton` (0.5 with noise), 0.08 for `fedadam` "
+    "(0.15 with noise), 1 for the others",
     "local-learning-rate": "the silos' step; 0: 0.002 for `fedadam`, 0.02 for `fedavg` and `fedprox`",
     "proximal": "pull towards the round's start; `fedprox` only",
     "average-last-share": "the model is the mean of this share of the last rounds; 0: 0.25, or with noise 0.6 for "
@@ -47,11 +47,11 @@ RUN = {
     "curator's; `local`: each silo adds all of it before anything leaves it",
     "epsilon": "privacy loss per unit over the whole run, report included",
     "delta": "chance that epsilon does not hold; well below one over the number of units",
-    "clip-norm": "first bound on one unit's gradient, then it follows `clip-quantile`, privately; 0: 5, or for `newton` "
-    "0.8 times the square root of the number of parameters",
+    "clip-norm": "first bound on one unit's gradient, then it follows `clip-quantile`, privately; 0: 5, or for "
+    "`newton` 0.8 times the square root of the number of parameters",
     "clip-quantile": "share of units whose gradients stay unclipped",
-    "sample-rate": "chance of each unit to take part in one private step, drawn in secret by its silo; 1: all units, all "
-    "steps, which is the most accurate",
+    "sample-rate": "chance of each unit to take part in one private step, drawn in secret by its silo; 1: all units, "
+    "all steps, which is the most accurate",
     "tolerated-dropouts": "silos that may be missing from a sum with distributed noise; more of them need more noise",
     "colluding": "silos that may pool what they know with the coordinator before distributed noise becomes too little; "
     "1 protects from every single silo, since each knows its own share of the noise",

@@ -133,9 +133,9 @@ def test_front_door_holds_only_its_docstring_and_public_names(repository: Path) 
 
 def test_privacy_without_dp_sgd_never_loads_torch(repository: Path) -> None:
     """A coordinator, an auditor and a clean-room enclave can load the cryptography on its own."""
-    light = sorted(path.stem for path in (repository / "privacy").glob("*.py"))
-    names = ["privacy" if stem == "__init__" else f"privacy.{stem}" for stem in light]
-    names = [name for name in names if name.removeprefix("privacy.") not in PRIVACY_FILES_WITH_TORCH]
+    paths = sorted(path.relative_to(repository) for path in (repository / "privacy").rglob("*.py"))
+    dotted = [".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in paths]
+    names = [name for name in dotted if name.removeprefix("privacy.") not in PRIVACY_FILES_WITH_TORCH]
     program = (
         "import importlib, sys\n"
         "for name in sys.argv[1:]:\n"

@@ -9,8 +9,8 @@ import pytest
 from flwr.app import Message, RecordDict
 
 from privacy.distributed_noise import read_sum
+from privacy.masks.secure_aggregation import UnmaskReply
 from privacy.run_releases import RunReleases
-from privacy.secure_aggregation import UnmaskReply
 from privacy.wire import (
     CONTRIBUTE,
     HELLO,

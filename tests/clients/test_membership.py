@@ -12,7 +12,7 @@ from clients.silo_home import SiloHome
 from mmm_models.errors import ModelError
 from mmm_models.intake.silo_file import read_silo_spec
 from privacy.errors import BudgetExhausted, RosterRefused, UntrustedPeer
-from privacy.key_agreement import build_roster
+from privacy.masks.key_agreement import build_roster
 from privacy.wire import KeyRosterMessage
 from simulations.federation import enrol_together
 from tests.clients.silo_visits import Visit, visit, visits

@@ -11,7 +11,7 @@ from clients.release_gate import release, require_agreed
 from clients.session import Session
 from privacy.errors import InvalidSetting, PrivacyError, ValueOutOfRange
 from privacy.identity import PinnedPeers, SiloIdentity
-from privacy.key_agreement import build_roster, join_roster, offer_key
+from privacy.masks.key_agreement import build_roster, join_roster, offer_key
 from privacy.quantization import FixedPoint
 from privacy.run_terms import PrivacyMode, PrivacyTerms, SecureAggregation
 from privacy.wire import Invitation, MaskedUpdateMessage, PlainUpdate, SumRequest, unpack_integers

@@ -17,9 +17,9 @@ import tomli_w
 from clients.errors import ReplayRefused
 from clients.silo_home import SiloHome, _answered, usual_witness_directory
 from privacy.accountant import GaussianEvent
-from privacy.budget_ledger import Ledger
 from privacy.errors import IdentityUnusable, LedgerRolledBack
-from privacy.ledger_entries import LifetimeLimit
+from privacy.ledger.budget_ledger import Ledger
+from privacy.ledger.ledger_entries import LifetimeLimit
 from tests.clients.silo_visits import visit
 from tests.small_federation import add_rules
 

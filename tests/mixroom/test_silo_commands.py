@@ -14,7 +14,7 @@ from scipy.stats import norm
 from clients.silo_home import SiloHome
 from mmm_models.intake.silo_file import read_silo_spec
 from privacy.accountant import GaussianEvent
-from privacy.budget_ledger import Ledger
+from privacy.ledger.budget_ledger import Ledger
 
 SUMMARY = "silo silo-1: 60 units x 60 weeks (2024-01-01 to 2025-02-17), 100.0% observed"
 

@@ -9,9 +9,9 @@ from flwr.app import ConfigRecord, RecordDict
 from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
 
 from privacy.errors import InvalidSetting, MalformedMessage
-from privacy.paillier_aggregation import EncryptedUpdate, HolderAdvert, OpenedSum, OpenRequest
+from privacy.masks.secure_aggregation import KeyAdvert, KeyRoster, MaskedUpdate, UnmaskReply, UnmaskRequest
+from privacy.paillier.aggregation import EncryptedUpdate, HolderAdvert, OpenedSum, OpenRequest
 from privacy.run_terms import PrivacyMode, PrivacyTerms, SecureAggregation
-from privacy.secure_aggregation import KeyAdvert, KeyRoster, MaskedUpdate, UnmaskReply, UnmaskRequest
 from privacy.wire import (
     MESSAGES_OF_A_KEY_HOLDER,
     MESSAGES_OF_A_SILO,

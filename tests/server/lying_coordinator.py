@@ -7,7 +7,7 @@ from typing import Any
 
 from flwr.app import Message, RecordDict
 
-from privacy.secure_aggregation import UnmaskRequest
+from privacy.masks.secure_aggregation import UnmaskRequest
 from privacy.wire import (
     CONTRIBUTE,
     UNMASK,

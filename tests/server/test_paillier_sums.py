@@ -11,9 +11,9 @@ from flwr.app import Message, RecordDict
 
 from clients.app import app as client_app
 from clients.key_holder import running_holder
-from privacy.paillier_aggregation import EncryptedUpdate
-from privacy.paillier_home import HolderHome
-from privacy.paillier_pipe import Introduce, Introduced
+from privacy.paillier.aggregation import EncryptedUpdate
+from privacy.paillier.holder_home import HolderHome
+from privacy.paillier.holder_pipe import Introduce, Introduced
 from privacy.wire import CONTRIBUTE, OPEN, START, SumRequest, from_record, to_record
 from server.errors import RoundAborted, SiloRefused, SilosMissing
 from server.run_plan import RunPlan, plan_run

@@ -15,10 +15,10 @@ from clients.session import Session
 from clients.silo_home import SiloHome
 from mmm_models.intake.silo_file import read_silo_spec
 from privacy.identity import PinnedPeers, SiloIdentity
-from privacy.key_agreement import build_roster, offer_key
-from privacy.opened_sums import threshold_for_shared_noise
+from privacy.masks.key_agreement import build_roster, offer_key
+from privacy.masks.opened_sums import threshold_for_shared_noise
+from privacy.masks.secure_aggregation import KeyAdvert
 from privacy.run_terms import PrivacyTerms
-from privacy.secure_aggregation import KeyAdvert
 from privacy.wire import CONTRIBUTE, JOIN, START, KeyRosterMessage, from_record
 from server.masked_sums import MaskedSums
 from server.run_plan import RunPlan, plan_run

@@ -11,8 +11,8 @@ from flwr.app import Error, Message, RecordDict
 
 from mmm_models.scaling import OCTAVES
 from privacy.errors import RosterRefused
-from privacy.secret_sharing import SHARE_BYTES
-from privacy.secure_aggregation import UnmaskReply
+from privacy.masks.secret_sharing import SHARE_BYTES
+from privacy.masks.secure_aggregation import UnmaskReply
 from privacy.wire import (
     CONTRIBUTE,
     HELLO,

@@ -9,7 +9,7 @@ import pytest
 from flwr.app import Message, RecordDict
 
 from mmm_models.federated_spec import FederatedModel
-from privacy.secure_aggregation import KeyRoster, smallest_threshold
+from privacy.masks.secure_aggregation import KeyRoster, smallest_threshold
 from privacy.wire import (
     CONTRIBUTE,
     JOIN,

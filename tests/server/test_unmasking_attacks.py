@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from privacy.secure_aggregation import UnmaskReply
+from privacy.masks.secure_aggregation import UnmaskReply
 from privacy.wire import (
     CONTRIBUTE,
     RECORD,

@@ -18,8 +18,8 @@ from mmm_models.results import Results
 from mmm_models.spec import TrainingSpec
 from mmm_models.stored_model import load_model
 from mmm_models.training import get_vector
-from privacy.budget_ledger import LedgerSummary
 from privacy.errors import RosterRefused
+from privacy.ledger.budget_ledger import LedgerSummary
 from privacy.wire import CONTRIBUTE, UNMASK
 from server.app import app as server_app
 from server.errors import CheckpointDamaged, RunStoreError, SiloRefused

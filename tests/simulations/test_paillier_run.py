@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from clients.key_holder import end_holder
-from privacy.paillier_keys import HolderKey
+from privacy.paillier.keys import HolderKey
 from simulations.federation import train_in_process
 from tests.key_holder_files import SHORTER_KEY, with_key_holder
 from tests.simulations.test_federation import Interrupted, interrupt_after

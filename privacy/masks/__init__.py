@@ -1,0 +1,1 @@
+"""Secure aggregation by pairwise masks: the protocol, its derivations, both sides."""
