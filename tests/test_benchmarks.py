@@ -24,7 +24,7 @@ PROMISES = {
     "paillier": ["less time than phe plainly", "fewer bytes than phe plainly"],
     "panel-load": ["load and check"],
     "neural-fit": ["fit, 300 units x 104 weeks x 5 channels, 3 steps", "of which training steps"],
-    "dp-step": ["private step / plain step"],
+    "dp-step": ["private step / plain step", "noised integer sum / plain sum"],
     "accuracy": ["hold-out nRMSE", "share error", "masked and plain sums", "oracle"],
     "local-dp": ["as released", "of the model", "hold-out nRMSE"],
     "distributed-dp": ["central DP-SGD", "distributed / local", "channel error above no noise"],
