@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from privacy.adaptive_clipping import CENTRED_BIT_SENSITIVITY
 from privacy.distributed_noise import DistributedSum, IntegerBlock
 from privacy.errors import InvalidSetting
+from privacy.masks.secure_aggregation import LARGEST_ROSTER
 from privacy.run_terms import PrivacyTerms, Release
+
+MOST_UNITS = 2**24  # of all silos together; public, so that refusing a release tells nothing about the data
 
 
 @dataclass(frozen=True)
@@ -54,4 +57,5 @@ class RunReleases:
                 f"a release of {made.values} values exceeds the {self.terms.values} the run was charged for",
                 hint="run the same version of this software everywhere",
             )
+        made.require_capacity(silos=LARGEST_ROSTER, units=MOST_UNITS)
         return made

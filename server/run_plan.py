@@ -57,7 +57,7 @@ def privacy_terms(settings: RunSettings, model: FederatedModel, *, silos: int) -
         colluding = settings.colluding
         if survivors <= colluding:
             raise SettingsInvalid(
-                f"{silos} silos with {settings.tolerated_dropouts} dropouts and {colluding} colluding ones leave "
+                f"of {silos} silos {settings.tolerated_dropouts} may drop out and {colluding} collude, which leaves "
                 "nobody whose noise is certain",
                 hint="invite more silos, lower colluding or tolerated-dropouts, or choose privacy local",
             )

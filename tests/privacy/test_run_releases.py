@@ -9,7 +9,7 @@ import pytest
 
 from privacy.accountant import epsilon_of, gaussian_mu
 from privacy.distributed_noise import DistributedSum, integer_records
-from privacy.errors import InvalidSetting
+from privacy.errors import CapacityExceeded, InvalidSetting
 from privacy.run_releases import RunReleases
 from privacy.run_terms import PrivacyMode, PrivacyTerms, Release
 
@@ -111,3 +111,15 @@ def test_a_bound_that_bounds_nothing_is_refused(bound: float) -> None:
 def test_curvature_that_was_not_planned_has_no_noise_and_is_refused() -> None:
     with pytest.raises(InvalidSetting, match="no release 'curvature'"):
         RunReleases(replace(LOCAL, curvatures=0)).curvature(CURVATURE_VALUES, 1.0)
+
+
+@MODES
+def test_none_can_leave_64_bits_with_as_many_units_as_a_run_may_have(
+    terms: PrivacyTerms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checked with public numbers only: were more units allowed than fit, every release would be refused."""
+    assert len(every_release(terms)) == 5
+
+    monkeypatch.setattr("privacy.run_releases.MOST_UNITS", 2**60)
+    with pytest.raises(CapacityExceeded):
+        every_release(terms)

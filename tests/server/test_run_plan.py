@@ -126,7 +126,7 @@ class TestWhoCarriesTheNoise:
 
     @pytest.mark.parametrize("colluding", [3, 4])
     def test_nobody_is_refused_with_every_way_out(self, colluding: int) -> None:
-        with pytest.raises(SettingsInvalid, match="leave nobody whose noise is certain") as refused:
+        with pytest.raises(SettingsInvalid, match="leaves nobody whose noise is certain") as refused:
             planned(*four_silos(), colluding=colluding, **SHARED)
 
         for way_out in ("more silos", "lower colluding or tolerated-dropouts", "privacy local"):
