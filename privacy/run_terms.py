@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from privacy.accountant import GaussianEvent, require_count, require_delta, require_positive
-from privacy.adaptive_clipping import CENTRED_BIT_SENSITIVITY
+from privacy.adaptive_clipping import CENTRED_BIT_SENSITIVITY, split_noise
 from privacy.distributed_noise import NoiseShares, total_variation
 from privacy.errors import InvalidSetting
 from privacy.noise_plan import NoisePlan, PlannedRelease, calibrate_noise_multiplier, plan_noise
@@ -143,7 +143,7 @@ class PrivacyTerms:
     @property
     def gradient_noise_multiplier(self) -> float:
         """Of a round's gradient sum alone; with the clip count it makes `Release.ROUND`."""
-        return self.noise_multiplier(Release.ROUND) / math.sqrt(1.0 - CLIP_COUNT_SHARE)
+        return split_noise(self.noise_multiplier(Release.ROUND), self.clip_count_sigma)
 
     @property
     def clip_count_noise_multiplier(self) -> float:
