@@ -29,12 +29,12 @@ from simulations.scenario import Scenario
 from simulations.world import ChannelTruth, make_world
 from tests.small_federation import SCENARIO
 
-EPSILON, TOO_SMALL = 19.0, 0.5  # local noise at the second leaves nothing of 180 stores
+EPSILON, TOO_SMALL = 19.0, 0.05  # local noise at the second leaves nothing of 180 stores
 KINDS, RUNS = tuple(NoiseKind), 2
 WITHOUT_NOISE = ["centralised", "each silo alone", "federated", "+ secure aggregation", "+ Newton's method"]
 ARMS = WITHOUT_NOISE + [
     f"+ {kind} noise, ε {epsilon}"
-    for epsilon in ("19", "0.5")
+    for epsilon in ("19", "0.05")
     for kind in ("central", "local", "distributed")
     for _ in range(RUNS)
 ]
@@ -106,11 +106,11 @@ def test_only_federated_arms_send_bytes_and_masks_cost_some(comparison: Comparis
 
 
 def test_noise_that_leaves_no_model_is_an_arm_that_says_so(comparison: Comparison) -> None:
-    lost = arm(comparison, "+ local noise, ε 0.5")
+    lost = arm(comparison, "+ local noise, ε 0.05")
 
     assert "the noise hides every count below" in lost.failure
     assert math.isnan(lost.share_error_points)
-    assert f"local-epsilon-0.5-run-1 ended without a model: {lost.failure}" in SAID
+    assert f"local-epsilon-0.05-run-1 ended without a model: {lost.failure}" in SAID
     assert all(row.failure == "" for row in comparison.arms if row.epsilon != TOO_SMALL)
 
 
