@@ -26,6 +26,8 @@ BENCHMARKS = {
     "local-dp": "benchmarks.local_dp",
     "distributed-dp": "benchmarks.distributed_dp",
     "poisoning": "benchmarks.poisoning",
+    "room-upload": "benchmarks.room_upload",
+    "room-query": "benchmarks.room_query",
 }
 QUIET = {
     "FLWR_TELEMETRY_ENABLED": "0",

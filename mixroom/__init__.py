@@ -7,6 +7,7 @@ from mixroom.library import (
     fit,
     load_panel,
     load_results,
+    room_client,
     train,
 )
 
@@ -17,5 +18,6 @@ __all__ = [
     "fit",
     "load_panel",
     "load_results",
+    "room_client",
     "train",
 ]

@@ -10,6 +10,7 @@ import click
 import typer
 
 from mixroom.cli_help import Command, example
+from mixroom.cli_room_demo import tell_room_story
 from mixroom.cli_world import Out, Scenario, Seed
 from mixroom.errors import Interrupted, UsageError
 from mixroom.output import AsJson, print_json, say, table
@@ -29,7 +30,7 @@ PRIVACY = click.Choice(["none", "central", "local", "distributed"])
 def add_demo(app: typer.Typer) -> None:
     """Mount the demo, which stands first."""
     app.command(
-        cls=Command, short_help="Five business units train one model; two minutes, one report.",
+        cls=Command, short_help="Business units train one model, partners meet in a clean room; two minutes.",
         epilog=example("mixroom demo"),
     )(demo)  # fmt: skip
 
@@ -77,9 +78,10 @@ def compare(
 
 
 def demo(out: Out = Path("runs/demo"), seed: Seed = None, as_json: AsJson = False) -> None:
-    """Five business units train one model together; a report says what each channel did and what privacy cost.
+    """Five business units train one model together, then three partners measure one campaign in a clean room.
 
-    An earlier demo in the same directory is replaced; a directory with anything else is left alone.
+    Reports say what each channel did, what the campaign added, and what privacy cost. An earlier demo in the same
+    directory is replaced; a directory with anything else is left alone.
     """
     from simulations.comparison_settings import ComparisonSettings, noise_kinds
     from simulations.demo import fresh_directory
@@ -89,6 +91,10 @@ def demo(out: Out = Path("runs/demo"), seed: Seed = None, as_json: AsJson = Fals
     directory = fresh_directory(out)
     settings = ComparisonSettings((DEMO_EPSILON,), kinds=noise_kinds(["distributed"]))
     _print(_run(load_scenario("demo", seed=seed), directory, settings), as_json)
+    say("next chapter, the clean room: three partners measure one campaign")
+    room = fresh_directory(directory / "room")
+    story = tell_room_story(room, seed=1 if seed is None else seed, quiet=as_json)
+    say(f"the clean room's report: {story.report}")
     say(f"next, your own data: mixroom silo check FILE (examples in {directory}/world, docs/data-format.md)")
 
 

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+from cleanroom.errors import RoomError
 from clients.errors import SiloError
 from mmm_models.errors import ModelError
 from privacy.errors import LedgerFault, PrivacyError
@@ -54,6 +55,8 @@ def explain(error: Exception) -> Explanation:
         return Explanation(str(error), error.hint, code)
     if isinstance(error, LedgerFault):  # its path is not in its message, which travels
         return Explanation(f"{error.path}: {error}", error.hint)
+    if isinstance(error, RoomError):
+        return Explanation(_with_reasons(error), error.hint)
     if isinstance(error, SiloError | ModelError | PrivacyError | ServerError | SimulationError):
         return Explanation(str(error), error.hint)
     if isinstance(error, OSError):
@@ -70,6 +73,12 @@ def explain(error: Exception) -> Explanation:
 def wants_traceback() -> bool:
     """Whether the person asked to see where an error comes from."""
     return bool(os.environ.get(TRACEBACK_VARIABLE))
+
+
+def _with_reasons(error: RoomError) -> str:
+    """Message and every reason, so that all can be put right at once."""
+    fixes = [f"{reason.message} [{reason.fix}]" if reason.fix else reason.message for reason in error.reasons]
+    return " ".join([str(error), *(f"({number}) {text}" for number, text in enumerate(fixes, 1))])
 
 
 def _one_line(text: str) -> str:

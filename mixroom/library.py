@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cleanroom.partner.room_client import RoomClient
     from mmm_models.intake.panel_report import CheckReport
     from mmm_models.panel_io import LoadedPanel
     from mmm_models.reporting.figure import Figure
@@ -89,6 +90,14 @@ def contributions_figure(run: File) -> Figure:
     from mmm_models.reporting.report_files import read_report_input
 
     return draw(read_report_input(Path(run)))
+
+
+def room_client(home: File) -> RoomClient:
+    """A party's client of its clean room, `with room_client("room/acme") as room: ...`. Raises RoomError."""
+    from cleanroom.partner.party_home import PartyHome
+    from cleanroom.partner.room_client import RoomClient
+
+    return RoomClient(PartyHome(Path(home)))
 
 
 def _say_nothing(text: str) -> None:

@@ -140,3 +140,33 @@ class HolderGone(PrivacyError):
 
 class OpeningRefused(PrivacyError):
     """The key holder does not open the sum: too few silos, another sum under a used number, or not that sum."""
+
+
+class NotCanonical(PrivacyError):
+    """A value has no canonical JSON text: it holds something other than JSON's own values."""
+
+
+class SignatureRefused(PrivacyError):
+    """The document is not one of this kind, signed by the key it should be; it was not used.
+
+    One error for every cause, so that nobody learns by trying which part was wrong.
+    """
+
+
+class SealBroken(PrivacyError):
+    """The bytes do not open: another key, another context, changed, cut or reordered.
+
+    One error for every cause, so that nobody learns by trying which part was wrong.
+    """
+
+
+class IdentifierRefused(PrivacyError):
+    """An e-mail address, a phone number or an id cannot be normalised; `problem` names why, the value never shows."""
+
+    def __init__(self, message: str, *, problem: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.problem = problem
+
+
+class TokenRefused(PrivacyError):
+    """A text is not an identity token: eight hex digits, a point, and 32 hex digits."""

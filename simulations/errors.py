@@ -41,3 +41,15 @@ class OutputNotEmpty(SimulationError):
             f"{directory} already holds a comparison; nothing was changed",
             hint="choose another --out, or delete it",
         )
+
+
+class ServiceNotStarted(SimulationError):
+    """The clean room's service of a demo could not be started."""
+
+
+class NotRefused(SimulationError):
+    """A question that no room may answer was answered: the demo found a mistake."""
+
+
+class ForgeryAccepted(SimulationError):
+    """A release that was changed passed for a genuine one: the demo found a mistake."""

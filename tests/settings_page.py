@@ -133,6 +133,8 @@ COMMANDS = """
 | variable | meaning |
 |---|---|
 | `MIXROOM_TRACEBACK` | `1` shows where an error comes from |
+| `MIXROOM_ROOM_HOME` | the home of the party that `mixroom room ...` acts for, where `--home` names none |
+| `MIXROOM_ROOM_DATABASE` | PostgreSQL's URL of `mixroom room serve`, so that its password is on no command line |
 | `XDG_STATE_HOME` | where silos note how far their ledgers have come; `~/.local/state` when empty |
 | the one named by `data.url_env` | a database's URL, so that a silo file holds no secret |
 """

@@ -103,11 +103,11 @@ def test_every_page_is_linked_from_the_readme():
 
 def test_every_command_is_documented():
     group = typer.main.get_group(app)
-    silo = group.commands["silo"]
-    assert isinstance(silo, typer.core.TyperGroup)
-    names = {f"mixroom {name}" for name in group.commands} | {
-        f"mixroom silo {name}" for name in silo.commands
-    }
+    names = {f"mixroom {name}" for name in group.commands}
+    for name in ("silo", "room"):
+        commands_of = group.commands[name]
+        assert isinstance(commands_of, typer.core.TyperGroup)
+        names |= {f"mixroom {name} {command}" for command in commands_of.commands}
     text = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
 
     assert {name for name in names if name not in text} == set()

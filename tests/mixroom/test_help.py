@@ -16,12 +16,16 @@ COMMANDS = [
     (), ("demo",), ("fit",), ("train",), ("report",), ("world",), ("compare",),
     ("silo",), ("silo", "check"), ("silo", "key"), ("silo", "pin"), ("silo", "budget"),
     ("key-holder",), ("key-holder", "create"), ("key-holder", "key"), ("key-holder", "pin"),
+    ("room",), ("room", "create"), ("room", "invite"), ("room", "accept"), ("room", "proposals"), ("room", "approve"),
+    ("room", "hash"), ("room", "rules"), ("room", "upload"), ("room", "delete"), ("room", "audit"), ("room", "keys"),
+    ("room", "query"), ("room", "dry-run"), ("room", "templates"), ("room", "budget"), ("room", "match"),
+    ("room", "verify-release"), ("room", "serve"), ("room", "demo"), ("room", "replay"),
 ]  # fmt: skip
 
 
 def test_every_command_is_among_those_tested_here():
     names: set[tuple[str, ...]] = {(name,) for name in GROUP.commands}
-    for name in ("silo", "key-holder"):
+    for name in ("silo", "key-holder", "room"):
         group = GROUP.commands[name]
         assert isinstance(group, typer.core.TyperGroup)
         names |= {(name, command) for command in group.commands}
@@ -74,7 +78,7 @@ def test_an_unknown_option_names_the_nearest_and_the_help_of_its_command(termina
     assert hint == "see `mixroom train --help`"
 
 
-@pytest.mark.parametrize("arguments", ["--help", "silo check --help", "train --help"])
+@pytest.mark.parametrize("arguments", ["--help", "silo check --help", "train --help", "room query --help"])
 def test_help_loads_neither_torch_nor_flower(arguments, repository):
     program = (
         "import sys\nfrom mixroom.cli import main\n"

@@ -7,10 +7,12 @@ from functools import partial
 
 import pytest
 
+import simulations.room_demo
 import simulations.scenario
 from mixroom.errors import USAGE
 from mmm_models.reporting.result_files import read_results
 from simulations import comparison, comparison_settings
+from simulations.room_story import RoomStory
 
 WITHOUT_NOISE = ["centralised", "each silo alone", "federated", "+ secure aggregation", "+ Newton's method"]
 
@@ -172,6 +174,12 @@ def test_a_comparison_that_makes_no_sense_is_refused_before_any_work(
     assert not (tmp_path / "c").exists()
 
 
+def _short_room_story(directory, spec, *, say, show):
+    """The clean room's chapter without a room; the real one has tests of its own."""
+    say(f"a room in {directory}, seed {spec.seed}")
+    return RoomStory(directory, spec.seed, "told", ())
+
+
 @pytest.mark.slow
 def test_the_demo_ends_with_the_report_and_the_next_command(terminal, tiny_scenario, tmp_path, monkeypatch):
     """The demo's own code on a tiny world; the real one takes a minute."""
@@ -181,6 +189,7 @@ def test_the_demo_ends_with_the_report_and_the_next_command(terminal, tiny_scena
     )
     usual = comparison_settings.ComparisonSettings
     monkeypatch.setattr(comparison_settings, "ComparisonSettings", partial(usual, rounds=3))
+    monkeypatch.setattr(simulations.room_demo, "run_room_demo", _short_room_story)
     out = tmp_path / "demo"
 
     seen = terminal("demo", "--out", out)
@@ -189,8 +198,11 @@ def test_the_demo_ends_with_the_report_and_the_next_command(terminal, tiny_scena
     assert seen.out.splitlines()[1].startswith("centralised  ")
     names = [line.split("  ")[0] for line in seen.out.splitlines()[1:]]
     assert names == [*WITHOUT_NOISE, "+ distributed noise, ε 2"]
-    assert seen.err.splitlines()[-2:] == [
+    assert seen.err.splitlines()[-5:] == [
         f"mixroom: the report: {out / 'report.html'}",
+        "mixroom: next chapter, the clean room: three partners measure one campaign",
+        f"mixroom: a room in {out / 'room'}, seed 1",
+        f"mixroom: the clean room's report: {out / 'room' / 'room.html'}",
         f"mixroom: next, your own data: mixroom silo check FILE (examples in {out}/world, docs/data-format.md)",
     ]
     assert (out / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")

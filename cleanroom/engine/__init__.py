@@ -1,0 +1,1 @@
+"""The plan as DuckDB's SQL. The engine never sees an analyst's text."""

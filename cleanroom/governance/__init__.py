@@ -1,0 +1,1 @@
+"""Who may do what, under which signed rules, at what price, and the record of it."""

@@ -1,0 +1,271 @@
+"""Queries: charged and written down in one transaction, released or failed in another.
+
+Guarantee: no query runs uncharged; a process that dies in between leaves the charge and no release; a release and
+the worker's memory of it are stored together or not at all.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from cleanroom.errors import Conflict, NotFound, ProposalInvalid, StateMoved
+from cleanroom.governance.audit_log import SERVICE, AuditLog, Note
+from cleanroom.governance.budget_windows import micro_epsilon, pico_delta
+from cleanroom.governance.ledger import charge
+from cleanroom.governance.principal import MemberRole, Principal
+from cleanroom.governance.query_views import (
+    Begun,
+    DifferenceState,
+    FinishedQuery,
+    NewQuery,
+    QueryState,
+    QueryView,
+    StoredRelease,
+    query_view,
+    stored_release,
+)
+from cleanroom.governance.room_ids import QUERY_ID, require_id
+from cleanroom.governance.store import Store
+from cleanroom.governance.tables import DifferenceStateRow, MemberRow, QueryRow
+from cleanroom.rules.analysis_rule import Mode
+from privacy.canonical_json import digest_of
+
+
+class Queries:
+    """All queries of all collaborations."""
+
+    def __init__(self, store: Store, audit: AuditLog) -> None:
+        self._store = store
+        self._audit = audit
+
+    def begin(self, query: NewQuery, *, now: datetime) -> Begun:
+        """Charge the query, write it and its audit entry; or find the release of the same noised question.
+
+        Raises BudgetSpent or Conflict, with nothing changed.
+        """
+        require_id(QUERY_ID, query.id, what="query")
+        if "\0" in query.question:
+            raise ProposalInvalid("the question holds a character that no SQL has", hint="remove it")
+
+        def work(session: Session) -> Begun:
+            member = session.get(MemberRow, (query.cost.collaboration, query.member))
+            if member is None or member.removed is not None:
+                raise NotFound(
+                    "the asker is no member of the collaboration", hint="check the collaboration's id"
+                )
+            if session.get(QueryRow, query.id) is not None:
+                raise Conflict("this query was begun already", hint="use a new query id")
+            earlier = _same_question(session, query)
+            if earlier is not None:
+                return Begun(query_view(earlier), stored_release(earlier))
+            row = _row(query, now)
+            session.add(row)
+            session.flush()
+            charge(session, query.id, query.cost, now=now)
+            note = Note(query.cost.collaboration, query.member, "query charged", _details(query))
+            self._audit.append(session, note, now=now)
+            return Begun(query_view(row))
+
+        return self._store.write(work)
+
+    def finish(self, finished: FinishedQuery, *, now: datetime) -> StoredRelease:
+        """Store the release, with the worker's new state if there is one.
+
+        Raises StateMoved when another query's state came first: the worker runs this one again on the newer state.
+        Raises Conflict when the query has ended.
+        """
+
+        def work(session: Session) -> StoredRelease:
+            row = _running(session, finished.query_id)
+            if finished.new_state is not None:
+                _move_state(session, row.collaboration, finished)
+            row.release, row.state, row.ended = dict(finished.release), str(QueryState.RELEASED), now
+            details = {"query": row.id, "release_digest": digest_of(finished.release)}
+            note = Note(row.collaboration, row.member, "query released", details)
+            self._audit.append(session, note, now=now)
+            return stored_release(row)
+
+        return self._store.write(work)
+
+    def fail(self, query_id: str, reason_code: str, *, now: datetime) -> None:
+        """End a query without a release; its charge stays. `reason_code` is stable and says nothing of the data."""
+
+        def work(session: Session) -> None:
+            self._fail(session, _running(session, query_id), reason_code, now)
+
+        self._store.write(work)
+
+    def recover(self, *, now: datetime) -> tuple[str, ...]:
+        """On start: fail every query that a process left behind. Their charges stay."""
+
+        def work(session: Session) -> tuple[str, ...]:
+            left = list(
+                session.scalars(
+                    select(QueryRow)
+                    .where(QueryRow.state == str(QueryState.CHARGED))
+                    .order_by(QueryRow.asked, QueryRow.id)
+                )
+            )
+            for row in left:
+                self._fail(session, row, "interrupted", now)
+            if left:
+                note = Note(SERVICE, SERVICE, "interrupted queries failed", {"queries": len(left)})
+                self._audit.append(session, note, now=now)
+            return tuple(row.id for row in left)
+
+        return self._store.write(work)
+
+    def state(self, collaboration: str) -> DifferenceState:
+        """What the worker remembers; sequence 0 and no bytes before the first release. Raises NotFound."""
+
+        def work(session: Session) -> DifferenceState:
+            row = session.get(DifferenceStateRow, collaboration)
+            if row is None:
+                raise NotFound("there is no such collaboration", hint="check the collaboration's id")
+            return DifferenceState(collaboration, row.sequence, row.sealed)
+
+        return self._store.read(work)
+
+    def find_release(self, collaboration: str, plan_digest: str, basis_digest: str) -> StoredRelease | None:
+        """The first release of the same noised question on the same rules and versions, if there is one."""
+
+        def work(session: Session) -> StoredRelease | None:
+            rows = _asked_before(session, collaboration, plan_digest, basis_digest)
+            released = [row for row in rows if row.state == QueryState.RELEASED]
+            return stored_release(released[0]) if released else None
+
+        return self._store.read(work)
+
+    def view(self, principal: Principal, collaboration: str, query_id: str) -> QueryView:
+        """One query, for its asker, owners and auditors. Raises NotFound."""
+        return self._store.read(
+            lambda session: query_view(_readable(session, principal, collaboration, query_id))
+        )
+
+    def list(self, principal: Principal, collaboration: str, *, limit: int = 1000) -> tuple[QueryView, ...]:
+        """The newest queries, newest first: all for owners and auditors, analysts get their own."""
+        principal.require(collaboration)
+
+        def work(session: Session) -> tuple[QueryView, ...]:
+            query = (
+                select(QueryRow)
+                .where(QueryRow.collaboration == collaboration, *_visible(principal))
+                .order_by(QueryRow.asked.desc(), QueryRow.id)
+                .limit(min(max(limit, 1), 1000))
+            )
+            return tuple(query_view(row) for row in session.scalars(query))
+
+        return self._store.read(work)
+
+    def release(self, principal: Principal, collaboration: str, query_id: str) -> StoredRelease:
+        """A query's release, for whoever may see the query. Raises NotFound while there is none."""
+
+        def work(session: Session) -> StoredRelease:
+            row = _readable(session, principal, collaboration, query_id)
+            if row.release is None:
+                raise NotFound("this query has no release", hint="see the query's state")
+            return stored_release(row)
+
+        return self._store.read(work)
+
+    def _fail(self, session: Session, row: QueryRow, reason_code: str, now: datetime) -> None:
+        row.state, row.failure, row.ended = str(QueryState.FAILED), reason_code, now
+        details = {"query": row.id, "reason": reason_code}
+        self._audit.append(session, Note(row.collaboration, row.member, "query failed", details), now=now)
+
+
+def _same_question(session: Session, query: NewQuery) -> QueryRow | None:
+    """Asking again must not give fresh noise: two answers could be averaged."""
+    if query.mode is not Mode.DP:
+        return None
+    rows = _asked_before(session, query.cost.collaboration, query.plan_digest, query.basis_digest)
+    for row in rows:
+        if row.state == QueryState.RELEASED:
+            return row
+    if any(row.state == QueryState.CHARGED for row in rows):
+        raise Conflict("the same question is being answered", hint="ask again in a moment, at no charge")
+    return None
+
+
+def _asked_before(
+    session: Session, collaboration: str, plan_digest: str, basis_digest: str
+) -> list[QueryRow]:
+    query = select(QueryRow).where(
+        QueryRow.collaboration == collaboration,
+        QueryRow.plan_digest == plan_digest,
+        QueryRow.basis_digest == basis_digest,
+        QueryRow.mode == str(Mode.DP),
+    )
+    return list(session.scalars(query.order_by(QueryRow.ended, QueryRow.id)))
+
+
+def _row(query: NewQuery, now: datetime) -> QueryRow:
+    return QueryRow(
+        id=query.id,
+        collaboration=query.cost.collaboration,
+        member=query.member,
+        question=query.question,
+        plan_digest=query.plan_digest,
+        basis_digest=query.basis_digest,
+        mode=str(query.mode),
+        state=str(QueryState.CHARGED),
+        datasets=sorted(set(query.cost.datasets)),
+        micro_epsilon=micro_epsilon(query.cost.epsilon),
+        pico_delta=pico_delta(query.cost.delta),
+        asked=now,
+        failure="",
+    )
+
+
+def _details(query: NewQuery) -> dict[str, Any]:
+    return {
+        **query.details,
+        "query": query.id,
+        "question": query.question,
+        "plan_digest": query.plan_digest,
+        "basis_digest": query.basis_digest,
+        "mode": str(query.mode),
+        "datasets": sorted(set(query.cost.datasets)),
+        "micro_epsilon": micro_epsilon(query.cost.epsilon),
+        "pico_delta": pico_delta(query.cost.delta),
+    }
+
+
+def _running(session: Session, query_id: str) -> QueryRow:
+    row = session.get(QueryRow, query_id)
+    if row is None:
+        raise NotFound("there is no such query", hint="check the query's id")
+    if row.state != QueryState.CHARGED:
+        raise Conflict(f"this query is {row.state} already", hint="ask a new query")
+    return row
+
+
+def _move_state(session: Session, collaboration: str, finished: FinishedQuery) -> None:
+    row = session.get_one(DifferenceStateRow, collaboration)
+    if row.sequence != finished.state_before_sequence:
+        raise StateMoved(
+            "another query of the collaboration was released meanwhile; nothing was stored",
+            hint="run the query again on the newer state; its charge stands",
+        )
+    row.sequence, row.sealed = row.sequence + 1, finished.new_state or b""
+
+
+def _reads_all(principal: Principal) -> bool:
+    return not principal.roles.isdisjoint({MemberRole.OWNER, MemberRole.AUDITOR})
+
+
+def _visible(principal: Principal) -> tuple[ColumnElement[bool], ...]:
+    return () if _reads_all(principal) else (QueryRow.member == principal.member,)
+
+
+def _readable(session: Session, principal: Principal, collaboration: str, query_id: str) -> QueryRow:
+    principal.require(collaboration)
+    row = session.get(QueryRow, query_id)
+    mine = row is not None and (_reads_all(principal) or row.member == principal.member)
+    if row is None or row.collaboration != collaboration or not mine:
+        raise NotFound("there is no such query, or it is not yours", hint="list your queries")
+    return row

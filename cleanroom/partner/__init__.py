@@ -1,0 +1,1 @@
+"""A partner's own side: what runs on its machine, and what leaves it."""

@@ -1,0 +1,91 @@
+"""Threshold mode: exact numbers, of enough people, that no combination with other releases brings down to a few.
+
+Order matters as in complementary suppression: coarser grouping sets come first, then larger cells, so that subtotals
+survive and the smallest visible sibling of a hidden cell is withheld beside it.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from cleanroom.release.cell_sketches import CellSketches, cell_sketches
+from cleanroom.release.cell_statistics import CellStatistics, cell_statistics
+from cleanroom.release.contribution_table import contribution_table
+from cleanroom.release.difference_audit import DifferenceAudit, Finding
+from cleanroom.release.history import History
+from cleanroom.release.release_outcome import ReleaseOutcome
+from cleanroom.release.release_terms import Cell, Diagnosis, ReleaseTerms
+from cleanroom.release.threshold_rules import Objection, objection_to
+
+_OBJECTION = {
+    Finding.NEW: Objection.NONE,
+    Finding.KNOWN: Objection.NONE,
+    Finding.TOO_CLOSE: Objection.DIFFERENCE,
+    Finding.FULL: Objection.HISTORY_FULL,
+}
+
+
+def threshold_cells(
+    connection: duckdb.DuckDBPyConnection, contributions_sql: str, terms: ReleaseTerms, history: History
+) -> ReleaseOutcome:
+    """The numbers that pass every rule, and the history with them in it.
+
+    Guarantee: as `threshold_rules.objection_to` and `DifferenceAudit` say, for every number by itself.
+    Unit: one person. Cells without any number are left out: too small, empty and absent look alike.
+    Not covered: what the set of withheld cells may tell about sizes near the threshold.
+    """
+    with contribution_table(connection, contributions_sql, terms, history) as table:
+        cells = cell_statistics(table)
+        objections = {cell.number: [objection_to(one, terms) for one in cell.measures] for cell in cells}
+        asked = sorted(
+            (cell for cell in cells if Objection.NONE in objections[cell.number]),
+            key=lambda cell: _audit_order(cell, terms),
+        )
+        audit = DifferenceAudit(history, terms.min_group_size)
+        start = 0
+        for sketches in cell_sketches(table, history, [cell.number for cell in asked]):
+            _audit(
+                audit, sketches, [objections[cell.number] for cell in asked[start : start + len(sketches)]]
+            )
+            start += len(sketches)
+    shown = tuple(_shown(cell, objections[cell.number]) for cell in cells)
+    released = tuple(cell for cell in shown if any(value is not None for value in cell.values))
+    return ReleaseOutcome(released, audit.updated_history(), _diagnosis(cells, objections, terms))
+
+
+def _audit_order(cell: CellStatistics, terms: ReleaseTerms) -> tuple[int, int, int, int]:
+    keys = len(terms.grouping_sets[cell.grouping_set])
+    return keys, cell.grouping_set, -max(one.people for one in cell.measures), cell.number
+
+
+def _audit(audit: DifferenceAudit, cells: list[CellSketches], objections: list[list[Objection]]) -> None:
+    """Replace the objections of one batch of cells, number by number, by what the audit finds."""
+    open_places = [
+        (cell, index)
+        for cell, by_measure in enumerate(objections)
+        for index, objection in enumerate(by_measure)
+        if objection is Objection.NONE
+    ]
+    candidates = audit.candidates([cells[cell].measures[index] for cell, index in open_places])
+    for (cell, index), candidate in zip(open_places, candidates, strict=True):
+        objections[cell][index] = _OBJECTION[audit.judge(candidate)]
+
+
+def _shown(cell: CellStatistics, objections: list[Objection]) -> Cell:
+    values = (
+        one.value if objection is Objection.NONE else None
+        for one, objection in zip(cell.measures, objections, strict=True)
+    )
+    return Cell(cell.grouping_set, cell.keys, tuple(values))
+
+
+def _diagnosis(
+    cells: list[CellStatistics], objections: dict[int, list[Objection]], terms: ReleaseTerms
+) -> Diagnosis:
+    """One word per number withheld from a cell that is here, and one for all cells too small to be here."""
+    found = [str(one) for cell in objections.values() for one in cell if one is not Objection.NONE]
+    small = any(cell.others for cell in cells)
+    computed = any(key.computed for key in terms.keys)
+    if small and not computed:
+        found.append(str(Objection.MIN_GROUP_SIZE))
+    return Diagnosis(tuple(sorted(found)), thin_buckets=small and computed)

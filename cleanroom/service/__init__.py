@@ -1,0 +1,1 @@
+"""The HTTP service: routes that check who calls, hand over to governance, vault and query desk, and reply."""

@@ -1,0 +1,45 @@
+"""The service's own folder: database, vault, its signing keys and pepper, its worker's home.
+
+The worker's home is the worker's alone (0700); of it this process reads the public keys only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cleanroom.governance.pepper import Pepper
+from privacy.party_keys import PartyKeys
+
+SERVICE_NAME = "service"
+
+
+@dataclass(frozen=True)
+class ServiceHome:
+    """The folder given as `--data`. Asking for its keys makes them the first time."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def vault(self) -> Path:
+        """Where sealed tables are."""
+        return self.folder / "vault"
+
+    @property
+    def worker(self) -> Path:
+        """The worker's home."""
+        return self.folder / "worker"
+
+    def pepper(self) -> Pepper:
+        """The key under which credentials are hashed."""
+        return Pepper.load_or_create(self.folder / "pepper")
+
+    def service_keys(self) -> PartyKeys:
+        """The keys that sign the audit logs' checkpoints."""
+        folder = self.folder / "service-keys"
+        if not folder.exists():
+            PartyKeys.generate(SERVICE_NAME).save(folder)
+        return PartyKeys.load(folder)

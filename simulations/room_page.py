@@ -1,0 +1,49 @@
+"""The room's story as one self-contained HTML page, in the look of the model's report; nothing is fetched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from mmm_models.reporting.report import TEMPLATES as REPORT_TEMPLATES
+from simulations.room_story import RoomStory
+
+TEMPLATES = Path(__file__).with_name("templates")
+TALL_ROWS = 8  # a longer table leaves room for two beside it
+PROTECTED = (
+    ("From the other partners", "Addresses and rows. They learn the numbers that the owner's rules let out."),
+    (
+        "From the agency",
+        "The same; it cannot see one person, however it asks in the ways the room understands.",
+    ),
+    (
+        "From the service",
+        "Addresses, the collaboration's key, open tables. It stores sealed ones and signed rules.",
+    ),
+)
+NOT_PROTECTED = (
+    "Until the worker runs attested, an operator who takes the worker's keys from its folder can open the tables.",
+    "Minimum group sizes do not stop someone who already knows all members of a group but one; noise does.",
+    "Every owner holds the collaboration's key and can test whether a token belongs to an address it guesses.",
+    "Nobody can check that a partner's table is true.",
+)
+
+
+def room_page(story: RoomStory) -> str:
+    """The page. Every text in `story` is escaped."""
+    environment = Environment(
+        loader=ChoiceLoader([FileSystemLoader(TEMPLATES), FileSystemLoader(REPORT_TEMPLATES)]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("room.html.j2").render(
+        story=story,
+        protected=PROTECTED,
+        not_protected=NOT_PROTECTED,
+        tall_rows=TALL_ROWS,
+        markup=Markup,  # pictures are drawn here, with every name in them escaped
+    )

@@ -1,0 +1,1 @@
+"""Tests of the clean room's governance."""

@@ -1,0 +1,146 @@
+"""Uploads become current when they are complete; deletion destroys the keys and says so."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from cleanroom.errors import Conflict, Forbidden, NotFound
+from cleanroom.governance.dataset_views import CompletedUpload, NewVersion, VersionState, VersionView
+from cleanroom.governance.proposal_text import ProposalKind
+from cleanroom.governance.room_ids import new_version_id
+from cleanroom.governance.tables import WrappedKeyRow
+from privacy.canonical_json import digest_of
+from tests.cleanroom.governance.example_room import ANALYST, NOON, ExampleRoom, later
+
+FOR_OWNER, FOR_WORKER = b"wrapped to the owner" * 4, b"wrapped to the worker" * 4
+
+
+def upload(room: ExampleRoom, owner: str, dataset: str, now=NOON) -> VersionView:
+    datasets, principal = room.governance.datasets, room.principals[owner]
+    version = new_version_id()
+    datasets.begin_upload(principal, NewVersion(room.collaboration, dataset, version), now=now)
+    completed = CompletedUpload(
+        room.collaboration, version, {"version": version}, f"vault/{version}", FOR_OWNER, FOR_WORKER
+    )
+    return datasets.complete_upload(principal, completed, now=now)
+
+
+def test_an_upload_becomes_current_when_it_is_complete(room: ExampleRoom) -> None:
+    room.put_rules("adv", "visits")
+    datasets, adv = room.governance.datasets, room.principals["adv"]
+    begun = datasets.begin_upload(adv, NewVersion(room.collaboration, "visits", new_version_id()), now=NOON)
+    assert begun.state is VersionState.UPLOADING
+    assert datasets.view(adv, room.collaboration, "visits").current is None
+    with pytest.raises(Conflict, match="no table"):
+        datasets.ready(room.collaboration, ["visits"], now=NOON)
+    first, second = upload(room, "adv", "visits"), upload(room, "adv", "visits", later(hours=1))
+    (ready,) = datasets.ready(room.collaboration, ["visits"], now=later(hours=2))
+    assert ready.version == second
+    assert ready.key_for_worker == FOR_WORKER
+    assert datasets.owner_key(adv, room.collaboration, first.id) == FOR_OWNER
+
+
+def test_only_its_owner_touches_a_dataset(room: ExampleRoom) -> None:
+    room.put_rules("adv", "visits")
+    version = upload(room, "adv", "visits")
+    datasets = room.governance.datasets
+    for name, roles in (("bea", None), ("dan", ANALYST)):
+        other = room.add(name, roles) if roles else room.add(name)
+        with pytest.raises(Forbidden):
+            datasets.begin_upload(other, NewVersion(room.collaboration, "visits", new_version_id()), now=NOON)
+        with pytest.raises(Forbidden):
+            datasets.delete(other, room.collaboration, version.id, now=NOON)
+        with pytest.raises(Forbidden):
+            datasets.owner_key(other, room.collaboration, version.id)
+    with pytest.raises(NotFound):
+        datasets.list(room.operator(), room.collaboration)
+
+
+def test_an_upload_without_rules_or_without_end_leaves_nothing(room: ExampleRoom) -> None:
+    datasets, retention, adv = room.governance.datasets, room.governance.retention, room.principals["adv"]
+    with pytest.raises(NotFound):
+        datasets.begin_upload(adv, NewVersion(room.collaboration, "visits", new_version_id()), now=NOON)
+    room.put_rules("adv", "visits")
+    for end in ("abandoned", "stale"):
+        begun = datasets.begin_upload(
+            adv, NewVersion(room.collaboration, "visits", new_version_id()), now=NOON
+        )
+        if end == "abandoned":
+            datasets.abandon_upload(adv, room.collaboration, begun.id)
+        else:
+            assert retention.drop_stale_uploads(NOON) == ()
+            (dropped,) = retention.drop_stale_uploads(later(days=1))
+            assert dropped.id == begun.id
+        assert datasets.versions(adv, room.collaboration, "visits") == ()
+
+
+def test_deletion_destroys_the_keys_and_leaves_a_proof(room: ExampleRoom) -> None:
+    room.put_rules("adv", "visits")
+    version = upload(room, "adv", "visits")
+    datasets, adv = room.governance.datasets, room.principals["adv"]
+    destroyed = datasets.delete(adv, room.collaboration, version.id, now=NOON)
+    commitment = hashlib.sha256(b"mixroom destroyed keys 1\0")
+    for holder, wrapped in (("owner", FOR_OWNER), ("worker", FOR_WORKER)):
+        commitment.update(f"{holder}:{len(wrapped)}:".encode() + wrapped)
+    assert destroyed.commitment == commitment.hexdigest()
+    assert destroyed.manifest_digest == digest_of({"version": version.id})
+    assert destroyed.sealed_path == f"vault/{version.id}"
+    assert room.governance.store.read(lambda session: list(session.scalars(select(WrappedKeyRow)))) == []
+    entry = room.governance.audit.entries(adv, room.collaboration)[-1]
+    assert (entry.action, entry.details["destroyed_keys"]) == ("version destroyed", destroyed.commitment)
+    assert datasets.view(adv, room.collaboration, "visits").current is None
+    with pytest.raises(NotFound):
+        datasets.owner_key(adv, room.collaboration, version.id)
+    with pytest.raises(Conflict):
+        datasets.delete(adv, room.collaboration, version.id, now=NOON)
+
+
+def test_no_byte_of_a_destroyed_key_stays_in_sqlites_files(tmp_path: Path) -> None:
+    room = ExampleRoom.founded(f"sqlite:///{tmp_path / 'room.db'}")
+    room.put_rules("adv", "visits")
+    version = upload(room, "adv", "visits")
+    files = [path for path in tmp_path.iterdir() if path.name.startswith("room.db")]
+    assert any(re.search(FOR_OWNER, path.read_bytes()) for path in files)
+    room.governance.datasets.delete(room.principals["adv"], room.collaboration, version.id, now=NOON)
+    for path in tmp_path.iterdir():
+        assert not re.search(FOR_OWNER + b"|" + FOR_WORKER, path.read_bytes())
+    room.governance.store.close()
+
+
+def test_retention_ends_by_itself(room: ExampleRoom) -> None:
+    room.put_rules("adv", "visits", retention_days=30)
+    room.put_rules("adv", "sales")
+    version = upload(room, "adv", "visits")
+    upload(room, "adv", "sales")
+    retention = room.governance.retention
+    assert retention.end(later(days=30, seconds=-1)) == ()
+    with pytest.raises(Conflict):  # even before the clock has called
+        room.governance.datasets.ready(room.collaboration, ["visits"], now=later(days=30))
+    (expired,) = retention.expired(later(days=30))
+    (ended,) = retention.end(later(days=30))
+    assert expired.id == ended.version == version.id
+    assert retention.end(later(days=31)) == ()
+
+
+def test_a_removed_owners_tables_are_destroyed(room: ExampleRoom) -> None:
+    room.add("bea")
+    room.put_rules("bea", "crm")
+    version = upload(room, "bea", "crm")
+    proposal = room.agree("adv", ProposalKind.REMOVAL, {"member": "bea"})
+    assert [destroyed.version for destroyed in proposal.destroyed] == [version.id]
+    with pytest.raises(NotFound):
+        room.governance.datasets.ready(room.collaboration, ["crm"], now=NOON)
+
+
+def test_a_shorter_retention_holds_for_what_is_there_already(room: ExampleRoom) -> None:
+    room.put_rules("adv", "visits")
+    version = upload(room, "adv", "visits")
+    assert version.expires is None
+    room.put_rules("adv", "visits", retention_days=1)
+    (ended,) = room.governance.retention.end(later(days=1))
+    assert ended.version == version.id

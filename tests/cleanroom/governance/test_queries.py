@@ -1,0 +1,125 @@
+"""A query's life: charged, then released with the worker's memory of it, or failed."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from cleanroom.errors import BudgetSpent, Conflict, NotFound, StateMoved
+from cleanroom.governance.query_views import FinishedQuery, QueryState
+from cleanroom.rules.analysis_rule import Mode
+from tests.cleanroom.governance.example_room import ANALYST, AUDITOR, NOON, ExampleRoom, later
+
+
+@pytest.fixture
+def asking(room: ExampleRoom) -> ExampleRoom:
+    """With one dataset of budget 3, and analysts dan and eve."""
+    room.put_rules("adv", "visits", dp={"epsilon_budget": 3})
+    room.add("dan", ANALYST)
+    room.add("eve", ANALYST)
+    return room
+
+
+def test_a_release_and_the_workers_state_are_stored_together(asking: ExampleRoom) -> None:
+    queries = asking.governance.queries
+    begun = queries.begin(asking.query("visits", mode=Mode.THRESHOLD), now=NOON).query
+    assert queries.state(asking.collaboration).sequence == 0
+    queries.finish(FinishedQuery(begun.id, {"cells": [1]}, 0, b"sealed"), now=later(seconds=1))
+    state = queries.state(asking.collaboration)
+    assert (state.sequence, state.sealed) == (1, b"sealed")
+    stored = queries.release(asking.principals["adv"], asking.collaboration, begun.id)
+    assert (stored.release, stored.released) == ({"cells": [1]}, later(seconds=1))
+
+
+def test_of_two_queries_on_the_same_state_the_second_runs_again(asking: ExampleRoom) -> None:
+    queries = asking.governance.queries
+    one, two = (queries.begin(asking.query("visits", mode=Mode.THRESHOLD), now=NOON).query for _ in range(2))
+    queries.finish(FinishedQuery(one.id, {}, 0, b"after one"), now=NOON)
+    with pytest.raises(StateMoved):
+        queries.finish(FinishedQuery(two.id, {}, 0, b"after two"), now=NOON)
+    assert queries.view(asking.principals["adv"], asking.collaboration, two.id).state is QueryState.CHARGED
+    assert queries.state(asking.collaboration).sealed == b"after one"
+    queries.finish(FinishedQuery(two.id, {}, 1, b"after both"), now=NOON)
+    assert queries.state(asking.collaboration).sequence == 2
+
+
+def test_a_query_ends_once(asking: ExampleRoom) -> None:
+    queries = asking.governance.queries
+    begun = queries.begin(asking.query("visits"), now=NOON).query
+    queries.fail(begun.id, "worker_failed", now=NOON)
+    with pytest.raises(Conflict):
+        queries.finish(FinishedQuery(begun.id, {}), now=NOON)
+    with pytest.raises(NotFound):
+        queries.release(asking.principals["adv"], asking.collaboration, begun.id)
+
+
+def test_the_same_noised_question_gets_the_same_answer_at_no_charge(asking: ExampleRoom) -> None:
+    queries = asking.governance.queries
+    question = asking.query("visits", plan_digest="plan")
+    first = queries.begin(question, now=NOON)
+    again = asking.query("visits", member="dan", plan_digest="plan")
+    with pytest.raises(Conflict, match="being answered"):
+        queries.begin(again, now=NOON)
+    queries.finish(FinishedQuery(first.query.id, {"cells": [7]}), now=NOON)
+    cached = queries.begin(again, now=NOON).cached
+    assert cached is not None
+    assert cached.release == {"cells": [7]}
+    assert cached == queries.find_release(asking.collaboration, "plan", "basis")
+    (budget,) = asking.governance.ledger.remaining(asking.collaboration, now=NOON)
+    assert budget.left_epsilon == 2.0
+    assert queries.find_release(asking.collaboration, "plan", "newer rules") is None
+
+
+def test_a_question_that_failed_is_charged_again(asking: ExampleRoom) -> None:
+    queries = asking.governance.queries
+    for _ in range(3):
+        begun = queries.begin(asking.query("visits", plan_digest="plan"), now=NOON)
+        queries.fail(begun.query.id, "worker_failed", now=NOON)
+    with pytest.raises(BudgetSpent):
+        queries.begin(asking.query("visits", plan_digest="plan"), now=NOON)
+
+
+def test_a_query_id_is_used_once(asking: ExampleRoom) -> None:
+    query = asking.query("visits")
+    asking.governance.queries.begin(query, now=NOON)
+    with pytest.raises(Conflict):
+        asking.governance.queries.begin(dataclasses.replace(query, plan_digest="other"), now=NOON)
+
+
+def test_a_start_fails_what_was_left_and_keeps_its_charge(asking: ExampleRoom) -> None:
+    governance = asking.governance
+    begun = governance.queries.begin(asking.query("visits"), now=NOON).query
+    governance.idempotency.claim("dan", "key", "digest", now=NOON)
+    assert governance.recover(now=NOON) == (begun.id,)
+    assert governance.recover(now=NOON) == ()
+    assert governance.queries.view(asking.principals["adv"], asking.collaboration, begun.id).state == "failed"
+    (budget,) = governance.ledger.remaining(asking.collaboration, now=NOON)
+    assert budget.left_epsilon == 2.0
+    assert governance.idempotency.claim("dan", "key", "digest", now=NOON) is None
+
+
+def test_analysts_see_their_own_queries_owners_and_auditors_all(asking: ExampleRoom) -> None:
+    asking.add("aud", AUDITOR)
+    queries = asking.governance.queries
+    mine = queries.begin(asking.query("visits", member="dan"), now=NOON).query
+    queries.finish(FinishedQuery(mine.id, {}), now=NOON)
+    seen = {
+        name: len(queries.list(asking.principals[name], asking.collaboration))
+        for name in ("adv", "aud", "dan", "eve")
+    }
+    assert seen == {"adv": 1, "aud": 1, "dan": 1, "eve": 0}
+    for stranger in (asking.principals["eve"], asking.operator()):
+        with pytest.raises(NotFound):
+            queries.view(stranger, asking.collaboration, mine.id)
+        with pytest.raises(NotFound):
+            queries.release(stranger, asking.collaboration, mine.id)
+
+
+def test_a_refused_charge_leaves_no_row_and_no_entry(asking: ExampleRoom) -> None:
+    adv, audit = asking.principals["adv"], asking.governance.audit
+    before = len(audit.entries(adv, asking.collaboration))
+    with pytest.raises(BudgetSpent):
+        asking.governance.queries.begin(asking.query("visits", epsilon=3.5), now=NOON)
+    assert asking.governance.queries.list(adv, asking.collaboration) == ()
+    assert len(audit.entries(adv, asking.collaboration)) == before

@@ -1,0 +1,1 @@
+"""Tests of what a partner runs on its own machine."""

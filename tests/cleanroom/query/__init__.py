@@ -1,0 +1,1 @@
+"""Tests of the way from an analyst's text to a plan, and from a plan to values."""
