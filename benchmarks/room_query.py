@@ -6,6 +6,7 @@ same number of threads. Both take turns. The worker's memory is the peak of its 
 
 import statistics
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -14,7 +15,7 @@ from benchmarks.line import Bar, Line, Setting
 from benchmarks.peak_memory import PeakOfChildren
 from benchmarks.room_tables import RoomTables, write_room_tables
 from benchmarks.running_room import RunningRoom, running_room
-from benchmarks.stopwatch import interleaved
+from benchmarks.stopwatch import interleaved, seconds_of
 
 QUERIES = {
     "overlap": "SELECT c.segment, COUNT(DISTINCT e.user_hash) AS matched FROM exposures e "
@@ -25,6 +26,7 @@ QUERIES = {
     "SELECT LEAST(n, 6) AS times, COUNT(DISTINCT user_hash) AS people FROM f GROUP BY LEAST(n, 6)",
 }
 THREADS = 2
+UPLOAD = Bar(300_000, at_least=True)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,9 @@ def measure(setting: Setting) -> tuple[Line, ...]:
         folder = setting.scratch / f"room-query-{size.exposures}"
         with running_room(folder / "room") as room, PeakOfChildren(room.process_id) as peak:
             tables = write_room_tables(folder, room.tag, size.exposures, size.customers)
-            room.upload(tables.hashed)
+            seconds = seconds_of(partial(room.upload, tables.hashed))
+            rate = (size.exposures + size.customers) / seconds
+            lines.append(Line(f"{size.name}: check, seal, upload through HTTP", rate, "rows/s", UPLOAD))
             for name, sql in QUERIES.items():
                 lines += _one(size, name, sql, room, tables, repetitions=2 if setting.quick else 5)
         memory = peak.bytes / 1e9

@@ -65,8 +65,7 @@ def running_room(folder: Path) -> Iterator[RunningRoom]:
     with log.open("wb") as narration, ExitStack() as closing:
         service = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=narration)
         closing.callback(_stop, service)
-        assert service.stdout is not None
-        opened = json.loads(_document(service))
+        opened = json.loads(_document(service, log))
         owners = [OWNERS[dataset] for dataset in DATASETS]
         homes = {name: PartyHome(folder / "homes" / name) for name in [*owners, "analyst"]}
         founding = Founding("benchmark", owners[0], opened["url"], IdentifierKind.ID, IdentifierRule.OPAQUE)
@@ -95,7 +94,7 @@ def _join(clients: dict[str, RoomClient], home: PartyHome, name: str, role: Memb
     clients[name] = RoomClient(home)
 
 
-def _document(service: subprocess.Popen[bytes]) -> str:
+def _document(service: subprocess.Popen[bytes], log: Path) -> str:
     """One JSON document, which may take several lines."""
     assert service.stdout is not None
     text = ""
@@ -103,7 +102,7 @@ def _document(service: subprocess.Popen[bytes]) -> str:
         text += line.decode()
         if line.startswith(b"}") or text.count("{") == text.count("}"):
             return text
-    raise RuntimeError("the service ended before it listened")
+    raise RuntimeError(f"the service ended before it listened: {log.read_text()[-2000:]}")
 
 
 def _stop(service: subprocess.Popen[bytes]) -> None:

@@ -9,7 +9,14 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from mixroom import cli_room_analyst, cli_room_demo, cli_room_owner, cli_room_replay, cli_room_service
+from mixroom import (
+    cli_room_analyst,
+    cli_room_auditor,
+    cli_room_demo,
+    cli_room_owner,
+    cli_room_replay,
+    cli_room_service,
+)
 from mixroom.cli_help import Command, Group, example
 from mixroom.errors import UsageError
 from mixroom.output import AsJson, print_json, say, table
@@ -164,5 +171,6 @@ def _choice(kind: type[Choice], word: str, option: str) -> Choice:
 
 cli_room_owner.add_commands(app)
 cli_room_analyst.add_commands(app)
+cli_room_auditor.add_commands(app)
 cli_room_replay.add_command(app)
 cli_room_service.add_commands(app)

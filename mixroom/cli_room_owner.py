@@ -1,9 +1,10 @@
-"""`mixroom room hash | rules | upload | delete | audit | keys`: what an owner of data does."""
+"""`mixroom room hash | rules | upload | match | delete | keys`: what an owner of data does."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -39,8 +40,8 @@ def add_commands(app: typer.Typer) -> None:
             "Seal a table here and send it.",
             "mixroom room upload crm-hashed.csv --dataset crm",
         ),
+        ("match", match, "Count people shared with other datasets.", "mixroom room match crm"),
         ("delete", delete, "Destroy a table's keys.", "mixroom room delete crm --yes"),
-        ("audit", audit, "Show or verify the log.", "mixroom room audit --verify"),
         ("keys", keys, "List or replace your API keys.", "mixroom room keys --rotate"),
     ):
         app.command(name, cls=Command, short_help=short, epilog=example(line))(command)
@@ -127,6 +128,37 @@ def upload(
         typer.echo(done.version.id)
 
 
+def match(
+    dataset: Annotated[str, typer.Argument(help="Your dataset.")],
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count the people your dataset shares with each other one, through ordinary queries under all rules."""
+    from cleanroom.errors import RoomError
+    from cleanroom.partner.room_questions import QuestionText
+
+    found: dict[str, int | None] = {}
+    with client(home) as room:
+        listed = {item.name: item for item in room.datasets().datasets}
+        if dataset not in listed:
+            raise UsageError(
+                f"there is no dataset {dataset:.40}", hint="mixroom room rules --show lists them"
+            )
+        for other in sorted(listed.keys() - {dataset}):
+            sql = _match_sql(listed[dataset].rules, listed[other].rules)
+            try:
+                rows = room.questions.ask(QuestionText(sql)).release["body"]["result"]["rows"]
+            except RoomError as error:
+                say(f"{other}: {error}")
+                continue
+            found[other] = rows[0][0] if rows else None
+    if as_json:
+        print_json(found)
+        return
+    for other, people in found.items():
+        typer.echo(f"{other}: {'too few people, or none' if people is None else people}")
+
+
 def delete(
     dataset: Annotated[str, typer.Argument(help="The dataset whose table is destroyed.")],
     version: Annotated[str, typer.Option(help="Another version than the current one.")] = "",
@@ -143,31 +175,6 @@ def delete(
         destroyed = room.destroy(dataset, chosen)
     say(f"{dataset} {chosen} is destroyed; the audit log's entry commits to its keys")
     typer.echo(destroyed.commitment)
-
-
-def audit(
-    verify: Annotated[bool, typer.Option("--verify", help="Verify the whole log on this machine.")] = False,
-    after: Annotated[int, typer.Option(help="Start after this entry.")] = 0,
-    home: HomeOption = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show who did what, or verify that no entry was changed, moved or removed."""
-    with client(home) as room:
-        if verify:
-            verified = room.verify_audit()
-            head = verified.head
-            say(
-                f"{len(verified.entries)} entries, unbroken; the service has signed the first {verified.vouched}"
-            )
-            say("write this head down: a later log that lacks it was cut")
-            typer.echo(f"{head.sequence} {head.digest}")
-            return
-        entries = room.audit(after=after).entries
-    if as_json:
-        print_json([entry.model_dump(mode="json") for entry in entries])
-        return
-    rows = [[str(entry.sequence), entry.at[:19], entry.actor, entry.action] for entry in entries]
-    typer.echo(table(["no", "at", "who", "what"], rows))
 
 
 def keys(
@@ -198,6 +205,21 @@ def keys(
         for key in listed
     ]
     typer.echo(table(["key", "label", "expires", "state"], rows))
+
+
+def _match_sql(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    sides = [
+        (
+            rules["dataset"],
+            next(name for name, column in rules["columns"].items() if column["role"] == "identity"),
+        )
+        for rules in (one, other)
+    ]
+    (mine, my_person), (theirs, their_person) = sides
+    return (
+        f"SELECT COUNT(DISTINCT a.{my_person}) AS people FROM {mine} AS a "
+        f"JOIN {theirs} AS b ON a.{my_person} = b.{their_person}"
+    )
 
 
 class _Narrator:

@@ -36,7 +36,7 @@ def serve(
     certificate: Annotated[Path | None, typer.Option(help="TLS certificate chain, PEM.")] = None,
     key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
     providers: Annotated[Path | None, typer.Option(help="JSON list of identity providers.")] = None,
-    workers: Annotated[int, typer.Option(help="Worker processes kept warm.")] = 1,
+    workers: Annotated[int, typer.Option(help="Worker processes kept warm.")] = 2,
     query_seconds: Annotated[float, typer.Option(help="A query's time limit.")] = 120.0,
     insecure: Annotated[bool, typer.Option("--insecure", help="Plain http on a public address.")] = False,
     as_json: AsJson = False,

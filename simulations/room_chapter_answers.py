@@ -22,9 +22,10 @@ class AnswersTold:
 
 def answers_chapter(stage: Stage) -> AnswersTold:
     """Everything an agency usually asks."""
-    first = [stage.asked(item) for item in (questions.REACH, questions.CONTACTS, questions.OVERLAP)]
-    _agree_on_template(stage)
-    released = stage.desk.ask_template(questions.LIFT, {"z": questions.CONFIDENCE_95})
+    reach = stage.asked(questions.REACH)
+    _agree_on_templates(stage)
+    first = (reach, *map(stage.asked, (questions.FREQUENCY, questions.OVERLAP)))
+    released = stage.desk.ask(questions.LIFT)
     exposed = stage.desk.ask(questions.EXPOSED)
     reading = _reading(released, exposed, stage.truth)
     figure = lift_figure(reading)
@@ -38,18 +39,17 @@ def answers_chapter(stage: Stage) -> AnswersTold:
     return AnswersTold(Chapter("What the agency asked", exhibits), reading)
 
 
-def _agree_on_template(stage: Stage) -> None:
-    """The agency proposes the template; the owners of the tables it reads sign it."""
-    name = questions.LIFT.name
-    template = {"title": questions.LIFT.title, "sql": questions.LIFT.sql}
-    proposal = stage.desk.room.propose_template(name, template)
-    stage.sign_by_all(proposal)
-    signed = " and the ".join(proposal.waiting_for)
-    stage.say(f"the agency proposed a template, {name}; the {signed} read and signed it")
+def _agree_on_templates(stage: Stage) -> None:
+    """The agency proposes templates; the owners of the tables that each reads sign it."""
+    for question in questions.TEMPLATES:
+        template = {"title": question.title, "sql": question.sql}
+        stage.sign_by_all(stage.desk.room.propose_template(question.name, template))
+    names = ", ".join(question.name for question in questions.TEMPLATES)
+    stage.say(f"the agency proposed templates: {names}; the owners of the tables in each read and signed it")
 
 
 def _reading(released: Released, exposed: Released, truth: PartnerTruth) -> LiftReading:
-    _, _, lift, low, high = (float(value) for value in released.rows[0])
-    shares = {str(row[0]): float(row[3]) for row in exposed.rows}
+    ((lift, low, high),) = zip(*(released.values(name) for name in ("lift", "low", "high")), strict=True)
+    shares = dict(zip(exposed.values("spring"), exposed.values("share"), strict=True))
     naive = shares[questions.SAW_IT] - shares[questions.DID_NOT]
     return LiftReading(lift, low, high, naive, truth.incremental_conversion_rate)

@@ -25,7 +25,7 @@ def _refused(stage: Stage) -> Exhibit:
 
 def _too_small(stage: Stage) -> Exhibit:
     released = stage.desk.ask(questions.SEGMENTS)
-    missing = [name for name in SEGMENTS if name not in {row[0] for row in released.rows}]
+    missing = [name for name in SEGMENTS if name not in released.values("segment")]
     stage.say(f"every answer says the same of what it leaves out: “{released.notice}”")
     note = f"Every answer says: “{released.notice}”."
     if missing:

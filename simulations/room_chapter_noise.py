@@ -43,7 +43,7 @@ def _expected(preview: DryRunBody) -> str:
 
 
 def _side_by_side(exact: Released, noisy: Released) -> Table:
-    region, buyers, revenue = exact.question.columns
+    region, buyers, revenue = exact.question.columns.values()
     columns = (
         region,
         Column("Buyers", buyers.show),

@@ -89,5 +89,7 @@ def _refusal(room: RoomClient, document: object, record: object) -> str:
 
 def _with_another_lift(document: dict[str, Any]) -> dict[str, Any]:
     forged: dict[str, Any] = json.loads(json.dumps(document))
-    forged["body"]["result"]["rows"][0][2] *= 2
+    result = forged["body"]["result"]
+    place = [column["name"] for column in result["columns"]].index("lift")
+    result["rows"][0][place] *= 2
     return forged

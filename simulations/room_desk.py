@@ -15,8 +15,6 @@ from mmm_models.reporting.figure import Cell, Column, Table
 from simulations.errors import NotRefused
 from simulations.room_questions import Question
 
-Parameters = Mapping[str, str | int | float]
-
 
 @dataclass(frozen=True)
 class Released:
@@ -41,9 +39,16 @@ class Released:
     @property
     def table(self) -> Table:
         """As people read it."""
-        columns = self.question.columns
-        rows = (zip(columns, row, strict=True) for row in self.rows)
-        return Table(columns, tuple(tuple(_cell(column, value) for column, value in row) for row in rows))
+        shown = self.question.columns
+        cells = [self.values(name) for name in shown]
+        rows = [map(_cell, shown.values(), row) for row in zip(*cells, strict=True)]
+        return Table(tuple(shown.values()), tuple(tuple(row) for row in rows))
+
+    def values(self, column: str) -> list[Any]:
+        """One column of the answer."""
+        names = [item["name"] for item in self.document["body"]["result"]["columns"]]
+        place = names.index(column)
+        return [row[place] for row in self.rows]
 
 
 @dataclass
@@ -55,12 +60,17 @@ class AnalystDesk:
     asked: int = field(default=0, init=False)
 
     def ask(self, question: Question) -> Released:
-        """Ask in SQL."""
-        return self._ask(question, QuestionText(question.sql))
-
-    def ask_template(self, question: Question, parameters: Parameters) -> Released:
-        """Ask the approved template of that name."""
-        return self._ask(question, QuestionText(template=question.name, parameters=parameters))
+        """Ask in SQL, or the approved template when the question has parameters."""
+        number = self._keep(question)
+        answer = self.room.questions.ask(
+            QuestionText(template=question.name, parameters=question.parameters)
+            if question.parameters
+            else QuestionText(question.sql)
+        )
+        path = self.folder / "releases" / f"{number:02d}-{question.name}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(answer.release, indent=1), encoding="utf-8")
+        return Released(question, answer.release, path, answer.cached)
 
     def refusal(self, question: Question) -> Table:
         """Why it is refused, reason by reason. Raises NotRefused should it be answered."""
@@ -71,14 +81,6 @@ class AnalystDesk:
             reasons = tuple((reason.message, reason.fix) for reason in error.reasons)
             return Table((Column("Refused, because"), Column("What would be right")), reasons)
         raise NotRefused(f"{question.name} was answered", hint="do not use this version")
-
-    def _ask(self, question: Question, text: QuestionText) -> Released:
-        number = self._keep(question)
-        answer = self.room.questions.ask(text)
-        path = self.folder / "releases" / f"{number:02d}-{question.name}.json"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(answer.release, indent=1), encoding="utf-8")
-        return Released(question, answer.release, path, answer.cached)
 
     def _keep(self, question: Question) -> int:
         self.asked += 1

@@ -11,7 +11,7 @@ from mmm_models.reporting.report import TEMPLATES as REPORT_TEMPLATES
 from simulations.room_story import RoomStory
 
 TEMPLATES = Path(__file__).with_name("templates")
-TALL_ROWS = 8  # a longer table leaves room for two beside it
+TALL_ROWS = 10  # a longer table leaves room for two beside it
 PROTECTED = (
     ("From the other partners", "Addresses and rows. They learn the numbers that the owner's rules let out."),
     (

@@ -1,25 +1,34 @@
-"""What the agency of the room's demo asks, in SQL, and how each column of an answer is shown."""
+"""What the agency of the room's demo asks, in SQL and by templates, and how each column of an answer is shown."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from cleanroom.query.template_library import BUILT_IN
 from mmm_models.reporting.figure import Column
 from mmm_models.reporting.number_format import amount, count, decimal, percent
+from simulations.partner_media import EXPERIMENT
+
+Value = str | int | float
 
 
 @dataclass(frozen=True)
 class Question:
-    """`name` names the files it leaves; `columns` show the answer's columns in their order."""
+    """`name` names the files it leaves; `columns`: those of the answer that are shown, in order, and how.
+
+    A question with `parameters` is asked as an approved template of that name.
+    """
 
     name: str
     title: str
     sql: str
-    columns: tuple[Column, ...]
+    columns: Mapping[str, Column]
+    parameters: Mapping[str, Value] = field(default_factory=dict)
 
 
-CONFIDENCE_95 = 1.96  # half the width of a 95 % interval in standard errors
 SAW_IT, DID_NOT = "saw it", "did not"
+ALWAYS: Mapping[str, Value] = {"since": "2020-01-01", "until": "2030-01-01"}
 
 
 def _money(value: float | None) -> str:
@@ -31,70 +40,66 @@ def _points(value: float | None) -> str:
     return decimal(None if value is None else 100 * value)
 
 
+def _built_in(name: str) -> str:
+    """The text of a template that comes with the room."""
+    return next(template.sql for template in BUILT_IN if template.name == name)
+
+
 REACH = Question(
     "reach",
-    "Reach and frequency by campaign and channel",
+    "Reach and cost by campaign and channel",
     """\
 SELECT campaign, channel, COUNT(DISTINCT user_hash) AS reach,
        COUNT(*) * 1.0 / COUNT(DISTINCT user_hash) AS frequency, SUM(cost) AS cost
 FROM exposures
 GROUP BY campaign, channel
 ORDER BY campaign, reach DESC""",
-    (
-        Column("Campaign"),
-        Column("Channel"),
-        Column("Reach", count),
-        Column("Frequency", decimal),
-        Column("Cost", _money),
-    ),
+    {
+        "campaign": Column("Campaign"),
+        "channel": Column("Channel"),
+        "reach": Column("Reach", count),
+        "frequency": Column("Frequency", decimal),
+        "cost": Column("Cost", _money),
+    },
 )
-CONTACTS = Question(
-    "contacts",
+FREQUENCY = Question(
+    "reach_and_frequency",
     "How often people saw the spring campaign",
-    """\
-WITH f AS (SELECT user_hash, COUNT(*) AS contacts FROM exposures WHERE campaign = 'spring' GROUP BY user_hash)
-SELECT LEAST(contacts, 5) AS contacts, COUNT(DISTINCT user_hash) AS people
-FROM f
-GROUP BY LEAST(contacts, 5)
-ORDER BY contacts""",
-    (Column("Contacts, at most 5"), Column("People", count)),
+    _built_in("reach_and_frequency"),
+    {
+        "frequency": Column("Contacts, at most 10"),
+        "people": Column("People", count),
+        "share": Column("Share", percent),
+    },
+    {"campaign": EXPERIMENT, **ALWAYS},
 )
 OVERLAP = Question(
     "overlap",
-    "Which customers the publisher reaches",
-    """\
-SELECT c.segment, COUNT(DISTINCT c.user_hash) AS customers, COUNT(DISTINCT e.user_hash) AS reached,
-       COUNT(DISTINCT e.user_hash) * 1.0 / COUNT(DISTINCT c.user_hash) AS share
-FROM crm c LEFT JOIN exposures e ON c.user_hash = e.user_hash
-GROUP BY c.segment
-ORDER BY c.segment""",
-    (Column("Segment"), Column("Customers", count), Column("Reached", count), Column("Share", percent)),
+    "Which customers the spring campaign reached",
+    _built_in("overlap"),
+    {
+        "segment": Column("Segment"),
+        "listed": Column("Customers", count),
+        "reached": Column("Reached", count),
+        "share": Column("Share", percent),
+    },
+    {"campaign": EXPERIMENT},
 )
 LIFT = Question(
     "conversion_lift",
     "What the spring campaign added",
-    """\
-WITH g AS (
-  SELECT c.cell, COUNT(DISTINCT c.user_hash) AS n, COUNT(DISTINCT v.user_hash) AS buyers
-  FROM crm c LEFT JOIN conversions v ON c.user_hash = v.user_hash
-  WHERE c.cell IN ('test', 'control')
-  GROUP BY c.cell),
-r AS (
-  SELECT MAX(CASE WHEN cell = 'test' THEN n END) AS nt, MAX(CASE WHEN cell = 'control' THEN n END) AS nc,
-         MAX(CASE WHEN cell = 'test' THEN buyers * 1.0 / n END) AS pt,
-         MAX(CASE WHEN cell = 'control' THEN buyers * 1.0 / n END) AS pc
-  FROM g)
-SELECT pt AS test, pc AS control, pt - pc AS lift,
-       pt - pc - :z * SQRT(pt * (1 - pt) / nt + pc * (1 - pc) / nc) AS low,
-       pt - pc + :z * SQRT(pt * (1 - pt) / nt + pc * (1 - pc) / nc) AS high
-FROM r""",
-    (
-        Column("Test group buys", percent),
-        Column("Control group buys", percent),
-        Column("Lift (points)", _points),
-        Column("At least", _points),
-        Column("At most", _points),
-    ),
+    # The built-in template compares two segments; this experiment's groups are in a column of their own.
+    _built_in("conversion_lift").replace("c.segment", "c.cell"),
+    {
+        "test_people": Column("Test group", count),
+        "test_rate": Column("of it buys", percent),
+        "control_people": Column("Control group", count),
+        "control_rate": Column("of it buys", percent),
+        "lift": Column("Lift (points)", _points),
+        "low": Column("At least", _points),
+        "high": Column("At most", _points),
+    },
+    {"test": "test", "control": "control", **ALWAYS},
 )
 EXPOSED = Question(
     "exposed",
@@ -110,23 +115,24 @@ SELECT u.spring, COUNT(DISTINCT u.user_hash) AS people, COUNT(DISTINCT v.user_ha
 FROM u LEFT JOIN conversions v ON u.user_hash = v.user_hash
 GROUP BY u.spring
 ORDER BY share DESC""",
-    (Column("Spring campaign"), Column("People", count), Column("Buyers", count), Column("Share", percent)),
+    {
+        "spring": Column("Spring campaign"),
+        "people": Column("People", count),
+        "buyers": Column("Buyers", count),
+        "share": Column("Share", percent),
+    },
 )
 LAST_TOUCH = Question(
     "last_touch",
     "Last touch: the channel seen last within 14 days before an order",
-    """\
-WITH j AS (
-  SELECT v.user_hash, v.order_id, v.value, e.channel,
-         ROW_NUMBER() OVER (PARTITION BY v.user_hash, v.order_id ORDER BY e.ts DESC) AS place
-  FROM conversions v JOIN exposures e
-    ON v.user_hash = e.user_hash AND e.ts <= v.ts AND e.ts >= v.ts - INTERVAL 14 DAY)
-SELECT channel, COUNT(DISTINCT user_hash) AS buyers, SUM(value) AS revenue
-FROM j
-WHERE place = 1
-GROUP BY channel
-ORDER BY revenue DESC""",
-    (Column("Channel"), Column("Buyers", count), Column("Revenue", _money)),
+    _built_in("last_touch"),
+    {
+        "channel": Column("Channel"),
+        "buyers": Column("Buyers", count),
+        "orders": Column("Orders", count),
+        "revenue": Column("Revenue", _money),
+    },
+    {"window_days": 14},
 )
 BUYERS = Question(
     "buyers",
@@ -137,7 +143,7 @@ FROM conversions v JOIN crm c ON v.user_hash = c.user_hash
 WHERE c.cell IN ('test', 'control')
 GROUP BY c.region
 ORDER BY c.region""",
-    (Column("Region"), Column("Buyers", count), Column("Revenue", _money)),
+    {"region": Column("Region"), "buyers": Column("Buyers", count), "revenue": Column("Revenue", _money)},
 )
 ONE_PERSON = Question(
     "one_person",
@@ -147,17 +153,18 @@ SELECT c.segment, MAX(v.value) AS largest
 FROM crm c JOIN conversions v ON c.user_hash = v.user_hash
 WHERE c.user_hash = 'anna@example.com' AND v.value > 500
 GROUP BY c.segment""",
-    (),
+    {},
 )
 SEGMENTS = Question(
     "segments",
     "Customers by segment",
     "SELECT segment, COUNT(DISTINCT user_hash) AS people FROM crm GROUP BY segment ORDER BY segment",
-    (Column("Segment"), Column("People", count)),
+    {"segment": Column("Segment"), "people": Column("People", count)},
 )
 TOTAL = Question(
     "total",
     "All customers",
     "SELECT COUNT(DISTINCT user_hash) AS people FROM crm",
-    (Column("People", count),),
+    {"people": Column("People", count)},
 )
+TEMPLATES = (FREQUENCY, OVERLAP, LIFT, LAST_TOUCH)

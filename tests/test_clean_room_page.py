@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from cleanroom.errors import QueryRefused
 from cleanroom.query.reader import read_query
+from cleanroom.query.template_library import BUILT_IN
 from cleanroom.rules.analysis_rule import Column, DpTerms, Mode, Role, Rule, RuleDocument
 from cleanroom.rules.rule_check import Question, check
 from cleanroom.worker.release_document import notice
@@ -95,6 +96,12 @@ def test_the_sql_that_works_works_under_the_demos_rules(sql):
 )
 def test_the_sql_that_is_refused_is_refused_for_that_reason(sql, code):
     assert code in reasons(sql)
+
+
+def test_every_built_in_template_is_on_the_page():
+    listed = re.findall(r"^\| `(\w+)` \| [^|]+ \|$", TEXT.split("| template | gives |")[1], re.MULTILINE)
+
+    assert listed[: len(BUILT_IN)] == [template.name for template in BUILT_IN]
 
 
 def test_the_announcement_is_quoted_word_for_word():

@@ -18,7 +18,7 @@ from simulations.world_files import write_world
 from tests import settings_page
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PACKAGES = ("privacy", "mmm_models", "clients", "server", "simulations")
+PACKAGES = ("privacy", "mmm_models", "clients", "server", "cleanroom", "simulations")
 DOCUMENTS = sorted(
     [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md"), *REPOSITORY.glob("[!.]*/README.md")]
 )

@@ -13,8 +13,7 @@ from cleanroom.datasets.table_problems import FIRST_YEAR, LAST_YEAR
 STORED_TIME = pa.timestamp("us")
 # fromisoformat also reads week dates and dates without dashes, which are as easily something else.
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ].*)?")
-_FIRST = pa.scalar(datetime(FIRST_YEAR, 1, 1), STORED_TIME)
-_AFTER_LAST = pa.scalar(datetime(LAST_YEAR + 1, 1, 1), STORED_TIME)
+_FIRST, _AFTER_LAST = datetime(FIRST_YEAR, 1, 1), datetime(LAST_YEAR + 1, 1, 1)
 
 
 def read_times(texts: pa.StringArray) -> pa.Array:
@@ -33,7 +32,9 @@ def keep_usual_years(times: pa.Array) -> pa.TimestampArray:
     """As stored; missing where the year is so far off that the unit must have been mistaken."""
     # A cast from a zone to none keeps UTC's clock. Unsafe: nanoseconds are cut off, and what overflows is far off.
     stored = pc.cast(_in_range_of_microseconds(times), STORED_TIME, safe=False)
-    is_usual = pc.and_(pc.greater_equal(stored, _FIRST), pc.less(stored, _AFTER_LAST))
+    # Made here and not above: pyarrow loads pandas with the first scalar that it makes.
+    first, after_last = (pa.scalar(moment, STORED_TIME) for moment in (_FIRST, _AFTER_LAST))
+    is_usual = pc.and_(pc.greater_equal(stored, first), pc.less(stored, after_last))
     return stored if pc.all(is_usual).as_py() else pc.if_else(is_usual, stored, None)
 
 

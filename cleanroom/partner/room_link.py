@@ -26,7 +26,9 @@ TRIES = 5
 FIRST_PAUSE_SECONDS = 0.2
 _TIMEOUT = httpx.Timeout(30.0, read=300.0)
 _KINDS: dict[str, type[RoomError]] = {
-    kind.code: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, RoomError)
+    kind.code: kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, RoomError)
 }
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cleanroom.errors import QueryRefused
+from cleanroom.query.environment import Environment
 from cleanroom.query.normal_form import normal_form
 from cleanroom.query.parameters import with_parameters
 from cleanroom.query.plan import CellSelect, CellStack, Plan
 from cleanroom.query.plan_limits import require_bounded
 from cleanroom.query.refusal import Reasons, Refused
 from cleanroom.query.schema import Catalog
-from cleanroom.query.select_binder import Environment, SelectBinder
+from cleanroom.query.select_binder import SelectBinder
 from cleanroom.query.sources import CellSource
 from cleanroom.query.sql_text import parse_sql
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from sqlglot import exp
 
 from cleanroom.query.cell_binder import bind_cells, bind_release_tail, fresh_cells, stack_cells
 from cleanroom.query.combined_schema import stacked
-from cleanroom.query.expressions import Call, Column, Expression, ValueType, Window, call
+from cleanroom.query.environment import Environment, renamed
+from cleanroom.query.expressions import Expression, ValueType
 from cleanroom.query.from_binder import FromClause
 from cleanroom.query.grouped_scopes import PersonAggregates, ReleaseMeasures
 from cleanroom.query.grouping import Grouping, read_grouping
 from cleanroom.query.membership import bind_membership
 from cleanroom.query.people_joins import kept
-from cleanroom.query.plan import Compute, Named, PersonStep, Release, Released, Scan, Stack
+from cleanroom.query.plan import PersonStep, Release, Released, Scan, Stack
 from cleanroom.query.plan_limits import MOST_RELEASED_USES, MOST_RELEASES, MOST_SCANS, require_few_scans
 from cleanroom.query.refusal import Reasons, Refused
-from cleanroom.query.relation_schema import computed, schema_of, stepped
+from cleanroom.query.relation_schema import schema_of, stepped
 from cleanroom.query.release_rules import key_traits, require_releasable
+from cleanroom.query.row_columns import distinct_rows, with_columns
 from cleanroom.query.schema import Catalog
 from cleanroom.query.scope import Scope
 from cleanroom.query.select_items import Item, has_aggregate, select_items
@@ -28,14 +28,6 @@ _SELECT_PARTS = {
     "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct",
     "windows", "with_",
 }  # fmt: skip
-
-
-@dataclass
-class Environment:
-    """CTEs that are visible, by name, each with the CTEs visible to it."""
-
-    tables: dict[str, tuple[exp.Expr, Environment, tuple[str, ...]]] = field(default_factory=dict)
-    released: dict[str, CellSource] = field(default_factory=dict)
 
 
 class SelectBinder:
@@ -90,7 +82,7 @@ class SelectBinder:
             name = alias.name.lower() if alias is not None and alias.this is not None else self.fresh("s")
             if any(value for part, value in node.args.items() if part not in {"this", "alias"}):
                 raise Refused("construct", "a subquery has more than a SELECT inside", "write a plain SELECT")
-            return name, _renamed(self.bind(node.this, environment), columns)
+            return name, renamed(self.bind(node.this, environment), columns)
         if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
             raise Refused(
                 "unknown_table",
@@ -105,14 +97,14 @@ class SelectBinder:
         alias = node.args.get("alias")
         columns = tuple(c.name.lower() for c in (alias.args.get("columns") or ())) if alias else ()
         shown = node.alias.lower() or node.name.lower()
-        return shown, _renamed(self._named(node.name.lower(), environment), columns)
+        return shown, renamed(self._named(node.name.lower(), environment), columns)
 
     def _named(self, name: str, environment: Environment) -> Source:
         if name in environment.tables:
             body, inner, columns = environment.tables[name]
             known = environment.released.get(name)
             if known is None:
-                source = _renamed(self.bind(body, inner), columns)
+                source = renamed(self.bind(body, inner), columns)
                 if isinstance(source, PersonSource):
                     return source
                 known = environment.released[name] = source
@@ -188,49 +180,13 @@ class SelectBinder:
                 "limit_before_release", "LIMIT picks people's rows", "limit the released table instead"
             )
         bound = [(item.name, self._item(item, scope)) for item in items]
-        rows = self._columns(source, bound)
+        rows = with_columns(source, bound, self.fresh)
         if select.args.get("distinct") is None:
             return rows
-        keys = tuple(
-            Named(name=self.fresh(), expression=Column(name=internal)) for internal in rows.columns.values()
-        )
-        step = PersonStep(source=rows.relation, keys=keys)
-        names = dict(zip(rows.columns, (key.name for key in keys), strict=True))
-        return PersonSource(step, stepped(step, rows.schema), names)
+        return distinct_rows(rows, self.fresh)
 
     def _item(self, item: Item, scope: Scope) -> Expression:
         return item.bound if item.bound is not None else scope.bind(item.node)
-
-    def _columns(self, source: PersonSource, bound: list[tuple[str, Expression]]) -> PersonSource:
-        """Output columns: plain ones keep their internal name, windows are computed first, then the rest."""
-        windows: dict[Window, str] = {}
-        apart = [(name, self._without_windows(expression, windows)) for name, expression in bound]
-        if windows:
-            named = tuple(Named(name=name, expression=window) for window, name in windows.items())
-            node = Compute(source=source.relation, columns=named)
-            source = PersonSource(node, computed(node, source.schema), source.columns)
-        columns, new = {}, []
-        for name, expression in apart:
-            if isinstance(expression, Column):
-                columns[name] = expression.name
-            else:
-                columns[name] = self.fresh()
-                new.append(Named(name=columns[name], expression=expression))
-        if not new:
-            return PersonSource(source.relation, source.schema, columns)
-        node = Compute(source=source.relation, columns=tuple(new))
-        return PersonSource(node, computed(node, source.schema), columns)
-
-    def _without_windows(self, expression: Expression, windows: dict[Window, str]) -> Expression:
-        """The expression with every window function replaced by a column that will hold it."""
-        if isinstance(expression, Window):
-            return Column(name=windows.setdefault(expression, self.fresh()))
-        if isinstance(expression, Call):
-            return call(
-                expression.function,
-                *(self._without_windows(argument, windows) for argument in expression.arguments),
-            )
-        return expression
 
     def _grouped(
         self, select: exp.Select, source: PersonSource, scope: NamesScope, items: list[Item]
@@ -260,7 +216,7 @@ class SelectBinder:
         stepped_source = PersonSource(node, stepped(node, source.schema), {})
         if condition is not None:
             stepped_source = kept(stepped_source, condition)
-        return self._columns(stepped_source, bound)
+        return with_columns(stepped_source, bound, self.fresh)
 
     def _release(
         self,
@@ -345,16 +301,3 @@ class SelectBinder:
         stack = Stack(branches=(left.relation, right.relation), columns=tuple(columns.values()))
         schema = stacked(stack, [left.schema, right.schema])
         return PersonSource(stack, schema, {name: internal for name, (internal, _) in columns.items()})
-
-
-def _renamed(source: Source, columns: tuple[str, ...]) -> Source:
-    """The source under the column names that an alias gives."""
-    if not columns:
-        return source
-    if len(columns) > len(source.columns) or len(set(columns)) != len(columns):
-        raise Refused("alias", "an alias lists more columns than there are", "list one name per column")
-    names = [*columns, *list(source.columns)[len(columns) :]]
-    renamed = dict(zip(names, source.columns.values(), strict=True))
-    if isinstance(source, PersonSource):
-        return PersonSource(source.relation, source.schema, renamed)
-    return CellSource(source.cells, source.fields, renamed)

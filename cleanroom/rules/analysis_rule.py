@@ -16,9 +16,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cleanroom.errors import Reason, RuleInvalid
+from cleanroom.query.expressions import Function
 
 NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 ANY = "*"
+_RESERVED = re.compile(r"r[0-9]+|room_.*")  # what the worker calls its own tables
 LARGEST_DOCUMENT = 256 * 1024
 
 
@@ -128,6 +130,14 @@ class Rule(_Frozen):
     retention_days: Annotated[int, Field(ge=0, le=3650)] = 0
     dp: DpTerms = DpTerms()
 
+    @field_validator("scalar_functions")
+    @classmethod
+    def _known_functions(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = sorted(set(names) - {ANY, *(function.value for function in Function)})
+        if unknown:
+            raise ValueError("scalar_functions lists what is no function: " + ", ".join(unknown)[:60])
+        return names
+
 
 class RuleDocument(_Frozen):
     """All an owner says about one dataset. It is signed by the owner as `canonical()` has it."""
@@ -139,6 +149,8 @@ class RuleDocument(_Frozen):
     @field_validator("dataset")
     @classmethod
     def _dataset_name(cls, name: str) -> str:
+        if _RESERVED.fullmatch(name):
+            raise ValueError("a dataset is called r and a number, or room_...: choose another name")
         return _require_name(name)
 
     @model_validator(mode="after")

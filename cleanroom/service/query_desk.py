@@ -36,7 +36,7 @@ from cleanroom.worker.job import Job, JobTable
 from privacy.canonical_json import digest_of
 from privacy.errors import InvalidSetting
 
-MOST_ATTEMPTS = 5
+MOST_ATTEMPTS = 20  # each is lost to another release, so the room gets on all the same
 
 
 @dataclass(frozen=True)

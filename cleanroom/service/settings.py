@@ -31,7 +31,7 @@ class RoomSettings(BaseModel):
     answer_step_seconds: Annotated[float, Field(gt=0, le=10)] = 0.1
     query_seconds: Annotated[float, Field(gt=0, le=3600)] = 120.0
     request_threads: Annotated[int, Field(ge=4, le=1024)] = 64
-    worker_processes: Annotated[int, Field(ge=1, le=64)] = 1
+    worker_processes: Annotated[int, Field(ge=1, le=64)] = 2
     largest_table_bytes: Annotated[int, Field(ge=1)] = 64 * 1024**3
     largest_vault_bytes: Annotated[int, Field(ge=1)] = 1024**4
 

@@ -11,7 +11,7 @@ from cleanroom.query.refusal import Refused
 
 
 def datasets_in(sql: str, known: frozenset[str]) -> tuple[str, ...]:
-    """Every known dataset that the text names as a table, sorted. Raises ProposalInvalid for what is no query.
+    """Every known dataset that the text names as a table, sorted. Raises ProposalInvalid when there is none.
 
     A name that the text gives to a subquery of its own counts too: rather one owner too many than one too few.
     """
@@ -22,6 +22,11 @@ def datasets_in(sql: str, known: frozenset[str]) -> tuple[str, ...]:
         raise ProposalInvalid(
             "the template's text is not a query", hint=reason.fix, reasons=[reason]
         ) from error
+    if not named & known:
+        raise ProposalInvalid(
+            "the template reads no dataset of this collaboration",
+            hint="list the datasets, and adapt its text",
+        )
     return tuple(sorted(named & known))
 
 

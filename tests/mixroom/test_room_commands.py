@@ -133,6 +133,30 @@ def test_a_dry_run_charges_nothing(terminal, acme, crm):
     assert json.loads(terminal("room", "budget", "--json", "--home", acme).out)[0]["queries_today"] == 0
 
 
+def test_a_template_of_ones_own_is_proposed_listed_and_asked(terminal, acme, crm, here):
+    (here / "region.sql").write_text(
+        "SELECT COUNT(DISTINCT person) AS people FROM crm WHERE region = :region", encoding="utf-8"
+    )
+
+    proposed = terminal("room", "templates", "--propose", "in_region", "--file", "region.sql", "--home", acme)
+    assert "template in_region is effective" in proposed.err
+
+    listed = terminal("room", "templates", "--home", acme).out.splitlines()
+    assert listed[0] == "in_region              approved  in_region"
+    assert any(line.startswith("overlap                built in  ") for line in listed)
+
+    asked = terminal(
+        "room", "query", "--template", "in_region", "--parameter", "region=south", "--home", acme
+    )
+    assert asked.out == "people\n80\n"
+
+
+def test_a_built_in_template_needs_the_tables_that_it_reads(terminal, acme, crm):
+    error, _ = terminal.refused("room", "templates", "--propose", "last_touch", "--home", acme, code=1)
+
+    assert error == "the template reads no dataset of this collaboration"
+
+
 def test_the_audit_log_is_verified_on_this_machine(terminal, acme, crm):
     seen = terminal("room", "audit", "--verify", "--home", acme)
 

@@ -100,7 +100,8 @@ def test_an_identity_key_that_does_not_fit_the_terms_is_not_taken(acme, tmp_path
 def lose_the_answer_of(monkeypatch, path):
     """The first answer to a POST there never arrives."""
     monkeypatch.setattr("cleanroom.partner.room_link.FIRST_PAUSE_SECONDS", 0.0)
-    send, lost = httpx.Client.request, []
+    send = httpx.Client.request
+    lost: list[httpx.Response] = []
 
     def lose(self, method, url, **rest):
         response = send(self, method, url, **rest)
@@ -155,7 +156,7 @@ def test_a_lost_key_is_replaced_by_signature_and_a_stolen_one_ends(service, acme
         room.recover_key(end_others=True)
 
     with RoomClient(acme) as room:
-        assert room.collaboration()
+        assert room.collaboration().founder == "acme"
     with service.http() as nobody:
         headers = {"Authorization": f"Bearer {stolen.reveal()}"}
         assert nobody.get("/v1/keys", headers=headers).status_code == 401

@@ -22,71 +22,72 @@ _TOKENS = [
 ]  # fmt: skip
 
 
-def _leaf() -> st.SearchStrategy[str]:
-    literals = ["0", "1", "1000", "0.5", "'north'", "'2026-03-09'", "NULL", "TRUE", "DATE '2026-03-01'"]
-    return st.sampled_from([*_COLUMNS, *literals])
+_JOINS = ["JOIN", "LEFT JOIN", "FULL JOIN", "RIGHT JOIN"]
+_TEXTS = ["segment", "region", "campaign", "channel", "'north'", "NULL", "UPPER({text})", "{text} || {text}",
+          "CASE WHEN {truth} THEN {text} ELSE {text} END", "COALESCE({text}, {text})", "NULLIF({text}, {text})",
+          "LEAST({text}, {text})", "LAG({text}) OVER (PARTITION BY user_hash ORDER BY {time})"]  # fmt: skip
+_TIMES = ["ts", "ts", "date_trunc('week', {time})", "CAST({time} AS DATE)", "{time} + INTERVAL 3 DAY",
+          "{time} - INTERVAL 2 MONTH", "COALESCE({time}, ts)", "LEAST({time}, DATE '2026-03-20')",
+          "LEAD({time}) OVER (PARTITION BY user_hash ORDER BY {time})"]  # fmt: skip
+_NUMBERS = ["n", "n", "0", "1", "7", "0.5", "year({time})", "date_diff('day', {time}, {time})", "{number} + {number}",
+            "{number} - {number}", "{number} * 3", "{number} / n", "{number} // 2", "{number} % 7", "-({number})",
+            "LEAST({number}, 5)", "GREATEST({number}, 0)", "ROUND({number} / 3, 2)", "ABS({number})",
+            "COALESCE({number}, 0)", "NULLIF({number}, 0)", "CASE WHEN {truth} THEN {number} ELSE {number} END",
+            "CASE WHEN {truth} THEN 1 ELSE 0 END", "ROW_NUMBER() OVER (PARTITION BY user_hash ORDER BY {time})",
+            "COUNT(*) OVER (PARTITION BY user_hash, {text})", "CAST({number} AS DOUBLE)"]  # fmt: skip
+_TRUTHS = ["{text} = {text}", "{text} <> 'vip'", "{text} IN ('vip', 'tv', 'north')", "{text} LIKE 's%'",
+           "{time} < '2026-03-20'", "{time} >= {time}", "{number} > {number}", "{number} BETWEEN 1 AND 3",
+           "{text} IS NULL", "user_hash IS NOT NULL", "NOT ({truth})", "({truth}) AND ({truth})",
+           "({truth}) OR ({truth})", "({truth}) IS TRUE", "{text} IS DISTINCT FROM {text}", "cost IS NULL"]  # fmt: skip
+_MEASURES = ["COUNT(*)", "COUNT(DISTINCT user_hash)", "SUM(cost)", "AVG(cost)", "SUM(n)", "AVG({number})",
+             "SUM({number})", "COUNT({text})", "COUNT(DISTINCT CASE WHEN {truth} THEN user_hash END)",
+             "SUM(cost) FILTER (WHERE {truth})", "SUM(CASE WHEN {truth} THEN cost ELSE 0 END)", "SUM(cost / n)",
+             "COUNT(*) * 1.0 / COUNT(DISTINCT user_hash)", "SUM(1.0 / n)"]  # fmt: skip
+_INSIDE = ["COUNT(*)", "MAX({number})", "COUNT(DISTINCT {text})", "SUM(CASE WHEN {truth} THEN 1 ELSE 0 END)",
+           "COUNT(*) FILTER (WHERE {truth})", "date_diff('day', MIN({time}), MAX({time}))",
+           "SUM({number})"]  # fmt: skip
+_FORMS = {"text": _TEXTS, "time": _TIMES, "number": _NUMBERS, "truth": _TRUTHS}
 
 
-def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    operators = ["+", "-", "*", "/", "//", "%", "=", "<>", "<", ">=", "AND", "OR", "||", "IS DISTINCT FROM"]
-    functions = ["COALESCE", "LEAST", "GREATEST", "NULLIF", "CONCAT"]
-    single = ["NOT {}", "- {}", "{} IS NULL", "ABS({})", "FLOOR({})", "ROUND({}, 2)", "LOWER({})", "{} LIKE 'a%'",
-              "date_trunc('week', {})", "year({})", "{} + INTERVAL 3 DAY", "CAST({} AS DATE)", "CAST({} AS DOUBLE)",
-              "{} IN (1, 2)", "{} IN ('a', 'b')", "SQRT({})", "date_diff('day', {}, ts)"]  # fmt: skip
-    aggregates = ["COUNT({})", "COUNT(DISTINCT {})", "SUM({})", "AVG({})", "MIN({})", "arg_max({}, ts)",
-                  "SUM({}) FILTER (WHERE segment = 'vip')",
-                  "ROW_NUMBER() OVER (PARTITION BY user_hash ORDER BY {})",
-                  "LAG({}) OVER (PARTITION BY user_hash ORDER BY ts)",
-                  "SUM({}) OVER (PARTITION BY user_hash)"]  # fmt: skip
-    return st.one_of(
-        st.tuples(inner, st.sampled_from(operators), inner).map(
-            lambda part: f"({part[0]} {part[1]} {part[2]})"
-        ),
-        st.tuples(st.sampled_from(functions), inner, inner).map(
-            lambda part: f"{part[0]}({part[1]}, {part[2]})"
-        ),
-        st.tuples(st.sampled_from(single), inner).map(lambda part: f"({part[0].format(part[1])})"),
-        st.tuples(st.sampled_from(aggregates), inner).map(lambda part: part[0].format(part[1])),
-        st.tuples(inner, inner, inner).map(
-            lambda part: f"CASE WHEN {part[0]} THEN {part[1]} ELSE {part[2]} END"
-        ),
-    )
-
-
-EXPRESSIONS = st.recursive(_leaf(), _grown, max_leaves=6)
-_PEOPLE = st.sampled_from(
-    [
-        "crm", "exposures", "conversions", "crm JOIN exposures USING (user_hash)",
-        "crm LEFT JOIN exposures USING (user_hash)", "crm FULL JOIN conversions USING (user_hash)",
-        "exposures JOIN conversions USING (user_hash) JOIN crm USING (user_hash)",
-        "(SELECT user_hash, COUNT(*) AS n FROM exposures GROUP BY user_hash) t",
-        "(SELECT user_hash, ts FROM exposures UNION ALL SELECT user_hash, ts FROM conversions) t",
-        "(SELECT user_hash, segment, n FROM crm LEFT JOIN (SELECT user_hash, COUNT(*) AS n FROM exposures "
-        "GROUP BY user_hash) f USING (user_hash)) t",
-    ]
-)  # fmt: skip
+def _written(draw: st.DrawFn, forms: list[str], depth: int) -> str:
+    """One of the forms, its gaps filled with others."""
+    plain = [form for form in forms if "{" not in form] or forms
+    text = draw(st.sampled_from(forms if depth else plain))
+    for kind, inner in _FORMS.items():
+        while "{" + kind + "}" in text:
+            text = text.replace("{" + kind + "}", _written(draw, inner, max(0, depth - 1)), 1)
+    return text
 
 
 @st.composite
 def grammatical_queries(draw: st.DrawFn) -> str:
-    """SELECTs that parse; some may be asked."""
-    source = draw(_PEOPLE)
-    if draw(st.booleans()):
-        keys = "".join(
-            f", {key} AS k{index}" for index, key in enumerate(draw(st.lists(EXPRESSIONS, max_size=2)))
+    """SELECTs over people with the right types; many of them may be asked."""
+    join, kind = draw(st.sampled_from(_JOINS)), draw(st.integers(0, 2))
+    counted = "(SELECT user_hash AS u, COUNT(*) AS n FROM exposures GROUP BY user_hash)"
+    people = (
+        f"(SELECT COALESCE(c.user_hash, e.user_hash) AS user_hash, segment, region, campaign, channel, ts, cost, n "
+        f"FROM crm c {join} exposures e ON c.user_hash = e.user_hash {draw(st.sampled_from(_JOINS[:2]))} {counted} f "
+        f"ON f.u = e.user_hash) p"
+    )
+    if kind == 1:
+        kept = "segment, region, campaign, channel, ts, cost"
+        people = f"(SELECT user_hash, {kept}, {_written(draw, _NUMBERS, 2)} AS n FROM {people}) q"
+    elif kind == 2:
+        kept = (
+            "MAX(segment) AS segment, MIN(region) AS region, arg_max(campaign, ts) AS campaign, "
+            "MAX(channel) AS channel, MIN(ts) AS ts, SUM(cost) AS cost"
         )
-        grouped = " GROUP BY ALL" if draw(st.booleans()) else ""
-        source = f"(SELECT user_hash, {draw(EXPRESSIONS)} AS n{keys} FROM {source}{grouped}) s"
-    key = draw(st.one_of(st.none(), EXPRESSIONS))
-    where = draw(st.one_of(st.none(), EXPRESSIONS))
-    value = draw(st.one_of(st.sampled_from(["COUNT(DISTINCT user_hash)", "COUNT(*)"]), EXPRESSIONS))
-    text = f"SELECT {f'{key} AS g, ' if key else ''}{value} AS v FROM {source}"
-    text += f" WHERE {where}" if where else ""
-    text += " GROUP BY 1" if key else ""
-    if draw(st.booleans()):
-        outer = draw(st.sampled_from(["*", "v / 2", "SUM(v) OVER ()", "LN(v)", "v // 0"]))
-        text = f"WITH c AS ({text}) SELECT {outer} FROM c"
-    return text
+        step = f"SELECT user_hash, {kept}, {_written(draw, _INSIDE, 2)} AS n"
+        people = f"({step} FROM {people} GROUP BY user_hash) q"
+    where = f" WHERE {_written(draw, _TRUTHS, 2)}" if draw(st.booleans()) else ""
+    keys = draw(st.lists(st.sampled_from(["text", "number", "truth"]), max_size=2))
+    names = [f"{_written(draw, _FORMS[key], 2)} AS g{index}" for index, key in enumerate(keys)]
+    values = [f"{_written(draw, _MEASURES, 2)} AS v{index}" for index in range(draw(st.integers(1, 2)))]
+    listed = ", ".join(f"g{index}" for index in range(len(keys)))
+    grouped = f" GROUP BY {draw(st.sampled_from(['', 'ROLLUP']))} ({listed})" if keys else ""
+    text = f"SELECT {', '.join([*names, *values])} FROM {people}{where}{grouped}"
+    outer = draw(st.sampled_from(["", "*", "v0 / 2", "SUM(v0) OVER ()", "LN(v0)", "v0 // 0"]))
+    return f"WITH c AS ({text}) SELECT {outer} FROM c" if outer else text
 
 
 @st.composite

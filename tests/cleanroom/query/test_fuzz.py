@@ -21,7 +21,7 @@ from cleanroom.rules.rule_check import Question, check
 from tests.cleanroom.query.query_grammar import changed_queries, grammatical_queries, token_soup
 from tests.cleanroom.query.small_room import RULES, answer_of
 
-EXAMPLES = int(os.environ.get("MIXROOM_FUZZ_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("MIXROOM_FUZZ_EXAMPLES", "60"))
 FUZZ = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 

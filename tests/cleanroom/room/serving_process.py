@@ -1,11 +1,13 @@
 """`mixroom room serve` in a process of its own, that a test may kill and start again."""
 
+import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +16,7 @@ from pathlib import Path
 from cleanroom.governance.secret_text import Secret
 from cleanroom.partner.room_link import RoomLink
 from cleanroom.service.key_bodies import KeyIssuedBody
+from cleanroom.worker.__main__ import READY
 
 
 class ServingProcess:
@@ -89,12 +92,42 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def is_ready(worker: int) -> bool:
+    """Whether a worker has said so, and nobody has read it yet."""
+    return any(_unread(pipe) == len(READY) for pipe in _pipes(worker) if pipe.name != "0")
+
+
+def has_job(worker: int) -> bool:
+    """Whether a job lies unread before a worker, which must have been stopped."""
+    return any(_unread(pipe) > 0 for pipe in _pipes(worker) if pipe.name == "0")
+
+
 def wait_until(met: Callable[[], bool], *, seconds: float = 20) -> None:
     """Fails when it does not become true."""
     end = time.monotonic() + seconds
     while not met():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def _pipes(pid: int) -> list[Path]:
+    found = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            if os.readlink(link).startswith("pipe:"):
+                found.append(link)
+    return found
+
+
+def _unread(pipe: Path) -> int:
+    try:
+        descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return 0
+    try:
+        return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
+    finally:
+        os.close(descriptor)
 
 
 def _free_port() -> int:

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 
 from cleanroom.partner.release_verification import verify_release
 from tests.cleanroom.room.acme_room import BY_REGION, NORTH, PEOPLE, AcmeRoom, other_question
-from tests.cleanroom.room.serving_process import ServingProcess, is_running, wait_until
+from tests.cleanroom.room.serving_process import ServingProcess, has_job, is_ready, is_running, wait_until
 from tests.cleanroom.room.stored_state import chained, kept_history, read_database
 
 pytestmark = pytest.mark.slow
@@ -97,7 +98,7 @@ def test_a_service_killed_at_any_moment_starts_again_with_nothing_half_done(own_
             time.sleep(delay)
             workers = service.workers()
             service.end(signal.SIGKILL)
-        wait_until(lambda left=workers: not any(map(is_running, left)))  # nobody runs on for a dead service
+        wait_until(partial(none_runs, workers))  # nobody runs on for a dead service
         service.start()
         assert_nothing_is_half_done(own_room)
     assert own_room.ask(BY_REGION) == REGIONS
@@ -117,7 +118,7 @@ def test_a_worker_killed_at_any_moment_fails_its_query_alone(own_room: AcmeRoom)
             time.sleep(delay)
             for worker in service.workers():  # the one that is busy, and the one that waits
                 send_kill(worker)
-            wait_until(lambda known=len(answered): len(answered) > known)
+            wait_until(partial(more_than, len(answered), answered))
     assert set(answered) <= {200, 500}
     assert_nothing_is_half_done(own_room)
     assert own_room.ask(BY_REGION) == REGIONS
@@ -127,12 +128,12 @@ def test_a_worker_killed_at_any_moment_fails_its_query_alone(own_room: AcmeRoom)
 
 def test_what_a_killed_worker_leaves_is_told_in_constant_words(own_room: AcmeRoom) -> None:
     (worker,) = own_room.service.workers()
+    wait_until(lambda: is_ready(worker))
     stop(worker)  # so that the job reaches it and is not done
     answers: list[httpx.Response] = []
     asking = threading.Thread(target=lambda: answers.append(own_room.post(BY_REGION)))
     asking.start()
-    charged = "SELECT count(*) FROM queries WHERE state = 'charged'"
-    wait_until(lambda: read_database(own_room.service.database, charged) == [(1,)])
+    wait_until(lambda: has_job(worker))
     send_kill(worker)
     asking.join()
 
@@ -154,6 +155,14 @@ def test_what_a_killed_worker_leaves_is_told_in_constant_words(own_room: AcmeRoo
         "status": 500,
     }
     assert own_room.ask(BY_REGION) == REGIONS
+
+
+def none_runs(processes: list[int]) -> bool:
+    return not any(is_running(pid) for pid in processes)
+
+
+def more_than(number: int, answered: list[int]) -> bool:
+    return len(answered) > number
 
 
 def send_kill(pid: int) -> None:

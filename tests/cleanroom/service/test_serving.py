@@ -88,6 +88,22 @@ def test_retention_ends_a_table_by_itself(service, tmp_path):
         assert room.audit().entries[-1].actor == "service"
 
 
+def test_a_file_whose_keys_are_destroyed_is_removed_even_after_a_crash(service, tmp_path):
+    """The process died between the two."""
+    home = service.founded(tmp_path)
+    done = uploaded(tmp_path, home)
+    parts = service.parts
+    owner = parts.governance.api_keys.authenticate(home.api_key.reveal(), now=parts.clock())
+    parts.governance.datasets.delete(owner, home.room.collaboration, done.version.id, now=parts.clock())
+    kept = uploaded(tmp_path, home)
+    assert {done.version.id, kept.version.id} <= set(parts.vault.versions())
+
+    tidy(parts)
+
+    assert done.version.id not in parts.vault.versions()
+    assert kept.version.id in parts.vault.versions()
+
+
 def test_an_upload_that_nobody_completes_is_forgotten(service, tmp_path):
     home = service.founded(tmp_path)
     with RoomClient(home) as room, service.http(home) as client:

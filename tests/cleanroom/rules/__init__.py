@@ -1,0 +1,1 @@
+"""Tests of owners' documents and of plans under them."""
