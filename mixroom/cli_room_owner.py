@@ -51,7 +51,7 @@ def hash_table(
     file: Annotated[Path, typer.Argument(help="A CSV or Parquet file on this machine.")],
     column: Annotated[str, typer.Option(help="The column with e-mail addresses, phone numbers or ids.")],
     out: Annotated[Path, typer.Option(help="The file to write, of the same format.")],
-    token_column: Annotated[str, typer.Option(help="What the tokens' column is called.")] = "person",
+    token_column: Annotated[str, typer.Option(help="What the tokens' column is called.")] = "user_hash",
     leave_out: Annotated[
         list[str] | None, typer.Option(help="A column not to copy; may be repeated.")
     ] = None,

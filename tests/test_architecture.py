@@ -30,7 +30,12 @@ FENCES = {
     "opendp": ("privacy/mechanisms.py",),
     # Analysts' text is understood in one place and the engine is reached from few.
     "sqlglot": ("cleanroom/query/",),
-    "duckdb": ("cleanroom/engine/", "cleanroom/release/", "cleanroom/worker/", "cleanroom/datasets/opened_table.py"),
+    "duckdb": (
+        "cleanroom/engine/",
+        "cleanroom/release/",
+        "cleanroom/worker/",
+        "cleanroom/datasets/opened_table.py",
+    ),
     "opacus": ("privacy/dp_sgd.py",),
     "flwr": (
         "server/app.py",
@@ -179,7 +184,11 @@ def test_the_clean_room_loads_neither_torch_nor_flower_nor_pandas(repository: Pa
 def test_the_process_that_serves_partners_never_opens_a_table(repository: Path) -> None:
     """Opening and running happen in the worker's process; the service only knows the interface."""
     served = sorted((repository / "cleanroom" / "service").rglob("*.py"))
-    inside = {"cleanroom.worker.run_job", "cleanroom.datasets.opened_table", "cleanroom.release.release_stage"}
+    inside = {
+        "cleanroom.worker.run_job",
+        "cleanroom.datasets.opened_table",
+        "cleanroom.release.release_stage",
+    }
     found = [
         f"{path.name} imports {name}"
         for path in served

@@ -29,7 +29,12 @@ PROMISES = {
     "local-dp": ["as released", "of the model", "hold-out nRMSE"],
     "distributed-dp": ["central DP-SGD", "distributed / local", "channel error above no noise"],
     "room-upload": ["check and seal", "peak memory beyond that of a quarter of the rows", "open and load"],
-    "room-query": ["overlap, through the room", "overlap, plain DuckDB", "worker's peak memory", "upload through HTTP"],
+    "room-query": [
+        "overlap, through the room",
+        "overlap, plain DuckDB",
+        "worker's peak memory",
+        "upload through HTTP",
+    ],
     "poisoning": ["nobody lies / bound 20", "change times -100 / none", "total media"],
 }
 

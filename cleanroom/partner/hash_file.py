@@ -31,7 +31,7 @@ class HashOrder:
 
     column: str
     key: IdentityKey
-    token_column: str = "person"
+    token_column: str = "user_hash"
     region: str = ""
     leave_out: frozenset[str] = frozenset()
 

@@ -40,7 +40,7 @@ _MIRRORED = {
 def normal_form(plan: Plan) -> Plan:
     """The plan in one spelling, reading only columns that are used."""
     simplified = _mapped(plan, _simple)
-    releases = tuple(_pruned(_mapped(release, _without_idle_filters)) for release in simplified.releases)
+    releases = tuple(_pruned(_mapped(release, _tidy_filters)) for release in simplified.releases)
     return simplified.model_copy(update={"releases": releases})
 
 
@@ -142,8 +142,17 @@ def _folded(function: Function, left: Constant, right: Constant) -> Expression |
     return TRUE if function is Function.NOT_EQUAL else None
 
 
-def _without_idle_filters(node: Node) -> Node:
-    return node.source if isinstance(node, Filter) and node.condition == TRUE else node
+def _tidy_filters(node: Node) -> Node:
+    """No filter that keeps all; neighbours that keep nobody for being absent are one, whatever their order was."""
+    if not isinstance(node, Filter):
+        return node
+    if node.condition == TRUE:
+        return node.source
+    inner = node.source
+    if isinstance(inner, Filter) and not inner.keeps_absent and not node.keeps_absent:
+        both = _logic(call(Function.AND, inner.condition, node.condition))
+        return node.model_copy(update={"source": inner.source, "condition": both})
+    return node
 
 
 def _pruned(release: N) -> N:

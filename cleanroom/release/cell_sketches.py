@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,8 +16,8 @@ from cleanroom.release.contribution_table import (
     steps_sql,
 )
 from cleanroom.release.history import History
-from cleanroom.release.release_terms import MeasureFunction, MeasureTerms
-from cleanroom.release.sketch_span import Sketch
+from cleanroom.release.release_terms import ROWS_COUNTED, MeasureFunction, MeasureTerms
+from cleanroom.release.sketch_span import Sketch, UnitSketch
 
 BATCH_NUMBERS = 8_000_000  # at most so many 64-bit numbers of sketches in memory
 PEOPLE = "people"
@@ -25,9 +25,9 @@ PEOPLE = "people"
 
 @dataclass(frozen=True)
 class CellSketches:
-    """Of one cell: for each measure, its contributors and what is added up, by unit."""
+    """Of one cell: for each measure, its contributors and all that is added up, each in its unit."""
 
-    measures: tuple[Mapping[str, Sketch], ...]
+    measures: tuple[tuple[UnitSketch, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,10 @@ def cell_sketches(
         ]
 
 
-def _of_measure(index: int, columns: list[_Column], filled: Sketch) -> dict[str, Sketch]:
-    return {column.unit: filled[row] for row, column in enumerate(columns) if column.measure == index}
+def _of_measure(index: int, columns: list[_Column], filled: Sketch) -> tuple[UnitSketch, ...]:
+    return tuple(
+        UnitSketch(column.unit, filled[row]) for row, column in enumerate(columns) if column.measure == index
+    )
 
 
 def _columns(index: int, measure: MeasureTerms) -> list[_Column]:
@@ -62,13 +64,15 @@ def _columns(index: int, measure: MeasureTerms) -> list[_Column]:
     contributes = f"m{index} IS NOT NULL" if measure.bound is not None else f"m{index} <> 0"
     columns = [_Column(index, PEOPLE, f"count(*) FILTER ({contributes})")]
     if is_summed(measure):
-        # Steps of another size are another unit: a re-declared column must not be subtracted from its former self.
+        # Steps of another size are another unit.
         unit = f"{measure.unit} in 10^{-sketch_decimals(measure)}"
         columns.append(_Column(index, unit, f"sum({steps_sql(measure, f'm{index}')})"))
     elif measure.unit != PEOPLE:
         columns.append(_Column(index, measure.unit, f"sum(m{index})"))
     if measure.function is MeasureFunction.AVG:
-        columns.append(_Column(index, f"values behind {measure.unit}", f"sum(n{index})"))
+        columns.append(_Column(index, ROWS_COUNTED, f"sum(n{index})"))
+    if measure.beside_people:
+        columns += [replace(column, unit=PEOPLE) for column in columns[1:]]
     return columns
 
 

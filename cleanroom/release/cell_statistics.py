@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cleanroom.release.contribution_table import CELLS, TABLE, ContributionTable, is_summed
+from cleanroom.release.contribution_table import (
+    CELLS,
+    TABLE,
+    ContributionTable,
+    in_units,
+    is_summed,
+    steps_sql,
+)
 from cleanroom.release.release_terms import MeasureFunction, MeasureTerms
 
 
@@ -95,7 +102,7 @@ def _columns(table: ContributionTable, index: int, measure: MeasureTerms) -> lis
         ]
     if is_summed(measure):
         columns += [
-            f"fsum(m{index}) FILTER ({there}) AS sum{index}",
+            f"sum({steps_sql(measure, f'm{index}')}) FILTER ({there}) AS sum{index}",
             f"sum(abs(m{index})) FILTER ({there}) AS total{index}",
             f"max(abs(m{index})) FILTER ({there}) AS largest{index}",
         ]
@@ -160,6 +167,7 @@ def _measure(
     if not is_summed(measure):
         spread = (float(row[f"largest{index}"]), float(value))
         return MeasureStatistics(people, value, presence, *spread, valued=valued)
+    value = in_units(int(value), measure)
     rows, largest_rows = (row.get(f"{name}{index}") or 0 for name in ("rows", "largest_rows"))
     if measure.function is MeasureFunction.AVG:
         value = value / rows if rows else 0.0

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import duckdb
 
 from cleanroom.release.history import History
-from cleanroom.release.release_terms import MeasureFunction, MeasureTerms, ReleaseTerms
+from cleanroom.release.release_terms import WHOLE_NUMBERS, MeasureFunction, MeasureTerms, ReleaseTerms
 
 TABLE = "room_contributions"
 CELLS = "room_cells"
 _SUMMED = (MeasureFunction.SUM, MeasureFunction.AVG)
 LARGEST_STEPS = 10**12  # per person and cell: a million of them in one bucket still fit 64 bits
+FINEST_DECIMALS = 6
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,9 @@ def contribution_table(
 ) -> Iterator[ContributionTable]:
     """Run the plan's SQL once, into a temporary table that is gone afterwards."""
     clipped = ", ".join(
-        f"least(greatest(m{index}, -{measure.bound!r}), {measure.bound!r}) AS m{index}"
+        # Not least() alone: DuckDB's skip NULL, and who adds nothing would add a whole bound.
+        f"CASE WHEN m{index} IS NOT NULL THEN "
+        f"least(greatest(m{index}, -{measure.bound!r}), {measure.bound!r}) END AS m{index}"
         for index, measure in enumerate(terms.measures)
         if is_summed(measure)
     )
@@ -80,16 +83,28 @@ def bucket_sql(history: History) -> tuple[str, str]:
 
 
 def steps_sql(measure: MeasureTerms, column: str) -> str:
-    """SQL of a clipped contribution in whole steps of 10^-decimals, coarser where they would not fit 64 bits."""
+    """SQL of a clipped contribution in whole steps. A sum is released as the sum of these, so nothing finer leaves."""
     return f"round({column} * {10.0 ** sketch_decimals(measure)!r})::BIGINT"
 
 
 def sketch_decimals(measure: MeasureTerms) -> int:
-    """Digits after the point that a sketch keeps of a measure; below 0 for very large bounds."""
-    decimals, bound = measure.decimals, float(measure.bound or 0)
+    """Digits after the point of a step: none for whole numbers, else six, fewer for very large bounds.
+
+    The same whatever an owner declares: finer than money is, as a query may sum small parts of it, and a column that
+    is declared anew can be subtracted from its former self.
+    """
+    if measure.unit == WHOLE_NUMBERS:
+        return 0
+    decimals, bound = FINEST_DECIMALS, float(measure.bound or 0)
     while bound * 10.0**decimals > LARGEST_STEPS:
         decimals -= 1
     return decimals
+
+
+def in_units(steps: int, measure: MeasureTerms) -> float:
+    """Whole steps of a sum as the number that is released."""
+    decimals = sketch_decimals(measure)
+    return float(steps / 10**decimals if decimals >= 0 else steps * 10**-decimals)
 
 
 def _multilinear_sql(keys: list[int], shift: int) -> str:

@@ -8,14 +8,14 @@ people share only makes the audit stricter.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
 
 from cleanroom.release.history import History, UnitHistory
-from cleanroom.release.sketch_span import Floats, Projection, Sketch, SketchSpan
+from cleanroom.release.sketch_span import Floats, Projection, Sketch, SketchSpan, UnitSketch
 from cleanroom.release.sparse_remainder import robust_coefficients
 from cleanroom.release.weighted_fit import weighted_coefficients
 
@@ -35,12 +35,15 @@ class Finding(StrEnum):
     FULL = "history full"
 
 
+_OBJECTIONS = (Finding.TOO_CLOSE, Finding.FULL)
+
+
 @dataclass(frozen=True)
 class Candidate:
-    """A number that may be released: its sketches by unit, and where they lay when the audit first saw them."""
+    """A number that may be released: its sketches, and where they lay when the audit first saw them."""
 
-    sketches: Mapping[str, Sketch]
-    projections: Mapping[str, Projection]
+    sketches: tuple[UnitSketch, ...]
+    projections: tuple[Projection, ...]
 
 
 @dataclass
@@ -66,32 +69,38 @@ class DifferenceAudit:
     min_group_size: int
     _spans: dict[str, SketchSpan] = field(default_factory=dict)
 
-    def candidates(self, numbers: Sequence[Mapping[str, Sketch]]) -> list[Candidate]:
-        """Numbers of one result, each as its sketches by unit, made ready together, which is faster. In their order."""
-        projections: list[dict[str, Projection]] = [{} for _ in numbers]
-        for unit in sorted({unit for number in numbers for unit in number}):
-            places = [place for place, number in enumerate(numbers) if unit in number]
-            stacked = np.stack([numbers[place][unit] for place in places])
-            for place, projection in zip(places, self._span(unit).project_many(stacked), strict=True):
-                projections[place][unit] = projection
-        return [Candidate(*pair) for pair in zip(numbers, projections, strict=True)]
+    def candidates(self, numbers: Sequence[Sequence[UnitSketch]]) -> list[Candidate]:
+        """Numbers of one result, each as its sketches, made ready together, which is faster. In their order."""
+        every = [one for number in numbers for one in number]
+        found: dict[int, Projection] = {}
+        for unit in sorted({one.unit for one in every}):
+            places = [place for place, one in enumerate(every) if one.unit == unit]
+            stacked = np.stack([every[place].sketch for place in places])
+            found |= dict(zip(places, self._span(unit).project_many(stacked), strict=True))
+        projections = iter(found[place] for place in range(len(every)))
+        return [
+            Candidate(tuple(number), tuple(itertools.islice(projections, len(number)))) for number in numbers
+        ]
 
     def judge(self, candidate: Candidate) -> Finding:
         """The first objection to a number, else NEW or KNOWN. It is remembered unless there is an objection."""
-        projections = {
-            unit: self._span(unit).completed(projection) for unit, projection in candidate.projections.items()
-        }
-        findings = {
-            unit: self._find(self._span(unit), sketch, projections[unit])
-            for unit, sketch in candidate.sketches.items()
-        }
-        for objection in (Finding.TOO_CLOSE, Finding.FULL):
-            if objection in findings.values():
-                return objection
-        for unit, finding in findings.items():
+        grown: list[SketchSpan] = []
+        objection: Finding | None = None
+        for one, projection in zip(candidate.sketches, candidate.projections, strict=True):
+            span = self._span(one.unit)
+            now = span.completed(projection)
+            finding = self._find(span, one.sketch, now)
+            if finding in _OBJECTIONS:
+                objection = finding
+                break
             if finding is Finding.NEW:
-                self._span(unit).add(candidate.sketches[unit], projections[unit])
-        return Finding.NEW if Finding.NEW in findings.values() else Finding.KNOWN
+                span.add(one.sketch, now)
+                grown.append(span)
+        if objection is None:
+            return Finding.NEW if grown else Finding.KNOWN
+        for span in reversed(grown):
+            span.drop_last()
+        return objection
 
     def updated_history(self) -> History:
         """The history with everything that was accepted."""

@@ -62,7 +62,9 @@ def _sums(table: ContributionTable, index: int, measure: MeasureTerms) -> list[s
 
 def _total(sql: str, least: int, most: int) -> str:
     # The total is clipped too, far beyond any real one: it stays within the mechanisms' range without an error.
-    total = f"coalesce(sum(least(greatest({sql}, {least}), {most})::BIGINT), 0)"
+    # Only of values that are there: least() and greatest() skip NULL, and would put a bound in its place.
+    there = f"FILTER (WHERE {sql} IS NOT NULL)"
+    total = f"coalesce(sum(least(greatest({sql}, {least}), {most})::BIGINT) {there}, 0)"
     return f"least(greatest({total}, -{LARGEST_VALUE}), {LARGEST_VALUE})::BIGINT"
 
 

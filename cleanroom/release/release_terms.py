@@ -21,6 +21,9 @@ from enum import StrEnum
 
 from cleanroom.rules.analysis_rule import Mode
 
+WHOLE_NUMBERS = "rows"  # the unit of sums of whole numbers; with its step it is that of counts
+ROWS_COUNTED = "rows in 10^0"
+
 
 class MeasureFunction(StrEnum):
     """What is released per cell."""
@@ -54,6 +57,8 @@ class MeasureTerms:
     presence: optional scans whose people are behind the number: at least k of each must be present.
     bound: a person's sum in one cell is clipped to [-bound, bound]; None for counts.
     decimals: digits after the point; dp releases are whole multiples of 10^-decimals.
+    beside_people: the query itself may have seen to it that nearly everybody adds the same (a first row each, a count
+        per person): then the number is audited with numbers of people too, from which it would differ by a few.
     everybody: a COUNT_PEOPLE that no condition of its own narrows: in dp mode the count that shows a cell's keys is it.
     """
 
@@ -63,6 +68,7 @@ class MeasureTerms:
     bound: float | None = None
     decimals: int = 0
     everybody: bool = False
+    beside_people: bool = False
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,14 @@ _UNEVEN = 100  # the largest square of a bucket, in mean squares of those that a
 
 
 @dataclass(frozen=True)
+class UnitSketch:
+    """The sketch of a number, and the unit in which it may be subtracted from others."""
+
+    unit: str
+    sketch: Sketch
+
+
+@dataclass(frozen=True)
 class Projection:
     """A sketch seen from the span: `coefficients` on its orthonormal rows, and what is `left` outside it."""
 
@@ -144,6 +152,11 @@ class SketchSpan:
         self._triangle[self.size, self.size] = norm
         self.leverage = self.leverage + row**2
         self.size += 1
+
+    def drop_last(self) -> None:
+        """Forget the sketch that was added last. `uneven` may stay: then the audit only looks more closely."""
+        self.size -= 1
+        self.leverage = self.leverage - self._turned[:, self.size] ** 2
 
     def _orthonormalise(self) -> None:
         """Cholesky of the rows' products, twice: as exact as Householder's QR and several times as fast.

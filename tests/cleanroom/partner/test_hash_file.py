@@ -55,7 +55,7 @@ def test_a_csv_file_keeps_its_other_cells_as_text(source, target):
     hash_file(source, target, ORDER)
     jane = KEY.token("janedoe@gmail.com")
     assert read_csv(target) == [
-        ["person", "postcode", "note"],
+        ["user_hash", "postcode", "note"],
         [jane, "01067", 'says "hi", twice'],
         [jane, "1e5", "two\nlines"],
         [KEY.token("jane.doe@googlemail.com"), "", "ümlaut"],
@@ -100,9 +100,9 @@ def test_columns_can_be_left_out_and_the_tokens_column_named(tmp_path, target):
 
 
 def test_the_tokens_may_take_the_place_of_a_column_that_is_left_out(tmp_path, target):
-    source = write_csv(tmp_path / "p.csv", [["7", "a@b.de"]], ["person", "email"])
-    hash_file(source, target, dataclasses.replace(ORDER, leave_out=frozenset({"person"})))
-    assert read_csv(target) == [["person"], [KEY.token("a@b.de")]]
+    source = write_csv(tmp_path / "p.csv", [["7", "a@b.de"]], ["user_hash", "email"])
+    hash_file(source, target, dataclasses.replace(ORDER, leave_out=frozenset({"user_hash"})))
+    assert read_csv(target) == [["user_hash"], [KEY.token("a@b.de")]]
 
 
 def test_a_parquet_file_keeps_its_types_and_loses_its_metadata(tmp_path):
@@ -118,10 +118,10 @@ def test_a_parquet_file_keeps_its_types_and_loses_its_metadata(tmp_path):
     report = hash_file(source, target, ORDER)
     hashed = pq.read_table(target)
     assert (report.rows, report.hashed, report.distinct_people) == (3, 2, 1)
-    assert hashed.schema.names == ["amount", "person", "when"]
+    assert hashed.schema.names == ["amount", "user_hash", "when"]
     assert hashed.schema.field("when").type == pa.timestamp("us")
     assert hashed.column("amount").to_pylist() == [1.5, 2.0]
-    assert set(hashed.column("person").to_pylist()) == {KEY.token("a@b.de")}
+    assert set(hashed.column("user_hash").to_pylist()) == {KEY.token("a@b.de")}
     assert b"jane@b.de" not in target.read_bytes()
 
 
@@ -130,7 +130,7 @@ def test_whole_numbers_are_ids_too(tmp_path):
     pq.write_table(pa.table({"id": [7, 8, 7], "n": [7, 1, 1]}), source)
     key = IdentityKey(bytes(32), IdentifierKind.ID, OPAQUE)
     report = hash_file(source, target, HashOrder("id", key))
-    assert pq.read_table(target).column("person").to_pylist() == key.tokens(["7", "8", "7"])
+    assert pq.read_table(target).column("user_hash").to_pylist() == key.tokens(["7", "8", "7"])
     assert report.previews == (RulePreview(OPAQUE, 3, 2),)
 
 
@@ -139,7 +139,7 @@ def test_phones_take_a_region(tmp_path, target):
     source = write_csv(tmp_path / "p.csv", rows, ["phone"])
     report = hash_file(source, target, HashOrder("phone", PHONE_KEY, region="DE"))
     token = PHONE_KEY.token("491712345678")
-    assert read_csv(target) == [["person"], [token], [token]]
+    assert read_csv(target) == [["user_hash"], [token], [token]]
     assert report.problems == {IdentifierProblem.IMPOSSIBLE_PHONE: 1}
     assert {(preview.normalised_rows, preview.distinct) for preview in report.previews} == {(2, 1)}
 
@@ -191,7 +191,7 @@ def test_a_column_that_repeats_the_identifier_is_refused(tmp_path, target):
     source = write_csv(tmp_path / "p.csv", rows, ["email", "login"])
     assert "column login repeats" in str(refused(source, target))
     hash_file(source, target, dataclasses.replace(ORDER, leave_out=frozenset({"login"})))
-    assert read_csv(target)[0] == ["person"]
+    assert read_csv(target)[0] == ["user_hash"]
 
 
 def test_a_table_without_one_identifier_is_refused_with_every_problem(tmp_path, target):

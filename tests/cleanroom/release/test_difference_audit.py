@@ -23,7 +23,7 @@ def _sketch(contributions: People, seed: int) -> People:
 
 
 def _judge(audit: DifferenceAudit, contributions: People, *, unit: str = "people", seed: int = 1) -> Finding:
-    return audit.judge(audit.candidates([{unit: _sketch(contributions, seed)}])[0])
+    return audit.judge(audit.candidates([[UnitSketch(unit, _sketch(contributions, seed))]])[0])
 
 
 @settings(max_examples=15, deadline=None)
