@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cleanroom.release.contribution_table import (
@@ -47,6 +47,8 @@ class CellStatistics:
     """One cell that has at least one measure with enough people. `number` names it in the table of cells.
 
     others: whether the release has further cells, too small to be here.
+    hidden_wholly: whether some of them share the values of all their keys that come straight from a table with no
+        cell that is here.
     """
 
     number: int
@@ -54,6 +56,7 @@ class CellStatistics:
     keys: tuple[object, ...]
     measures: tuple[MeasureStatistics, ...]
     others: bool = False
+    hidden_wholly: bool = False
 
 
 def cell_statistics(table: ContributionTable) -> list[CellStatistics]:
@@ -63,17 +66,23 @@ def cell_statistics(table: ContributionTable) -> list[CellStatistics]:
     enough = " OR ".join(f"valued{index} >= {terms.min_group_size}" for index in range(len(terms.measures)))
     order = ", ".join(["g", *(f"{key} NULLS LAST" for key in keys)])
     cell = ", ".join(["g", *keys])
+    straight = [key for key, of in zip(keys, terms.keys, strict=True) if not of.computed]
+    same = ", ".join(["g", *straight])
     table.connection.execute(
         f"CREATE TEMP TABLE {CELLS} AS SELECT row_number() OVER (ORDER BY {order}) AS cell, * FROM ("
-        f"SELECT *, count(*) FILTER (live) OVER () AS live_cells FROM ("
-        f"SELECT {', '.join([cell, *columns])}, bool_or(NOT shadow) AS live FROM {TABLE} GROUP BY {cell})) "
+        f"SELECT *, count(*) FILTER (live) OVER () AS live_cells, bool_or(live AND NOT here) OVER () AS hidden FROM ("
+        f"SELECT *, bool_or({enough}) OVER (PARTITION BY {same}) AS here FROM ("
+        f"SELECT {', '.join([cell, *columns])}, bool_or(NOT shadow) AS live FROM {TABLE} GROUP BY {cell}))) "
         f"WHERE {enough}"
     )
     cursor = table.connection.execute(f"SELECT * FROM {CELLS} ORDER BY cell")
     names = [column[0] for column in cursor.description or ()]
     found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     opposites = {scan: _opposites(table, scan) for scan in _scans(table)}
-    return [_cell(table, row, opposites, others=row["live_cells"] > len(found)) for row in found]
+    others = len(found) > 0 and found[0]["live_cells"] > len(found)
+    return [
+        replace(_cell(table, row, opposites), others=others, hidden_wholly=row["hidden"]) for row in found
+    ]
 
 
 def presence_of(table: ContributionTable, grouping_set: int, measure: MeasureTerms) -> tuple[int, ...]:
@@ -139,7 +148,7 @@ def _opposites(table: ContributionTable, scan: int) -> dict[int, int]:
 
 
 def _cell(
-    table: ContributionTable, row: dict[str, Any], opposites: dict[int, dict[int, int]], *, others: bool
+    table: ContributionTable, row: dict[str, Any], opposites: dict[int, dict[int, int]]
 ) -> CellStatistics:
     number, grouping_set = int(row["cell"]), int(row["g"])
     measures = []
@@ -152,7 +161,7 @@ def _cell(
         )
         measures.append(_measure(row, index, measure, presence))
     keys = tuple(row[key] for key in table.key_columns)
-    return CellStatistics(number, grouping_set, keys, tuple(measures), others)
+    return CellStatistics(number, grouping_set, keys, tuple(measures))
 
 
 def _measure(

@@ -82,10 +82,13 @@ def _shown(cell: CellStatistics, objections: list[Objection]) -> Cell:
 def _diagnosis(
     cells: list[CellStatistics], objections: dict[int, list[Objection]], terms: ReleaseTerms
 ) -> Diagnosis:
-    """One word per number withheld from a cell that is here, and one for all cells too small to be here."""
+    """One word per number withheld from a cell that is here, and one for all cells too small to be here.
+
+    Of buckets that the query computes the thin tail is no sign, unless all of what a dimension divides is gone.
+    """
     found = [str(one) for cell in objections.values() for one in cell if one is not Objection.NONE]
     small = any(cell.others for cell in cells)
     computed = any(key.computed for key in terms.keys)
-    if small and not computed:
+    if small and (not computed or any(cell.hidden_wholly for cell in cells)):
         found.append(str(Objection.MIN_GROUP_SIZE))
     return Diagnosis(tuple(sorted(found)), thin_buckets=small and computed)

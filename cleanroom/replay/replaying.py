@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from cleanroom.errors import BudgetSpent, NotFound, QueryRefused, Reason, RoomError
+from cleanroom.errors import BudgetSpent, NotFound, QueryFailed, QueryRefused, Reason, RoomError
 from cleanroom.release.release_terms import Cell
 from cleanroom.replay.corpus import CorpusQuery, Outcome
 from cleanroom.replay.parties import utc_now
@@ -114,6 +114,8 @@ def _ask(query: CorpusQuery, sql: str, rooms: _Rooms, number: int) -> Replayed:
         answer, withheld = _repeated(room, sql, query.repeat)
     except (QueryRefused, BudgetSpent, NotFound) as error:
         return Replayed(query.id, query.expected, Outcome.REFUSED, reasons=_told(error))
+    except QueryFailed as error:  # it ran, and nothing came out
+        return Replayed(query.id, query.expected, Outcome.SUPPRESSED, reasons=_told(error))
     body = answer.release["body"]
     noised = body["protection"]["mode"] == Mode.DP
     verdict = Outcome.NOISED if noised else Outcome.SUPPRESSED if withheld else Outcome.ALLOWED

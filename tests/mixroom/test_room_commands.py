@@ -10,12 +10,12 @@ from tests.cleanroom.service.running_room import RunningRoom, running_room
 RULES = """
 dataset = "{name}"
 [columns]
-person = {{ role = "identity" }}
+user_hash = {{ role = "identity" }}
 region = {{ role = "dimension" }}
 """
 # 160 in the north, 80 in the south: both above the smallest group of 50.
 PEOPLE = [(f"ann{number}@example.com", "north" if number % 3 else "south") for number in range(240)]
-BY_REGION = "SELECT region, COUNT(DISTINCT person) AS people FROM crm GROUP BY region ORDER BY region"
+BY_REGION = "SELECT region, COUNT(DISTINCT user_hash) AS people FROM crm GROUP BY region ORDER BY region"
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_a_query_comes_from_a_file_and_leaves_as_csv(terminal, acme, crm, here):
 
 
 def test_a_refusal_lists_every_reason_with_its_fix(terminal, acme, crm):
-    error, hint = terminal.refused("room", "query", "SELECT person FROM crm", "--home", acme, code=1)
+    error, hint = terminal.refused("room", "query", "SELECT user_hash FROM crm", "--home", acme, code=1)
 
     assert error.startswith(
         "the query may not be asked, for 1 reason; no data were touched and nothing was charged (1) "
@@ -135,7 +135,7 @@ def test_a_dry_run_charges_nothing(terminal, acme, crm):
 
 def test_a_template_of_ones_own_is_proposed_listed_and_asked(terminal, acme, crm, here):
     (here / "region.sql").write_text(
-        "SELECT COUNT(DISTINCT person) AS people FROM crm WHERE region = :region", encoding="utf-8"
+        "SELECT COUNT(DISTINCT user_hash) AS people FROM crm WHERE region = :region", encoding="utf-8"
     )
 
     proposed = terminal("room", "templates", "--propose", "in_region", "--file", "region.sql", "--home", acme)
@@ -200,7 +200,7 @@ def test_a_table_that_does_not_fit_its_rules_is_refused_with_counts_and_never_se
 
     error, _ = terminal.refused("room", "upload", "crm.csv", "--dataset", "crm", "--home", acme, code=1)
 
-    assert "person" in error
+    assert "user_hash" in error
     assert "@" not in error
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cleanroom.release.difference_audit import DifferenceAudit, Finding
+from cleanroom.release.sketch_span import UnitSketch
 from tests.cleanroom.release.contribution_rows import new_history
 
 K = 50

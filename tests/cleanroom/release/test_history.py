@@ -20,16 +20,16 @@ def test_bytes_and_back_is_the_same_history() -> None:
     history = _some_history()
     again = History.from_bytes(history.to_bytes())
     assert again.to_bytes() == history.to_bytes()
-    assert again.room_left() == {"people": 2047, "sum of orders.value in 10^-2": 2047}
+    assert again.room_left() == {"people": 2047, "sum of orders.value in 10^-6": 2047}
 
 
 def test_a_sketch_adds_up_to_what_was_released_in_each_half() -> None:
     units = _some_history().units
     assert units["people"].released.reshape(2, 2048).sum(axis=1).tolist() == [60, 60]
-    # 0.25 * (0 + 1 + ... + 59) = 442.50, in hundredths
-    assert units["sum of orders.value in 10^-2"].released.reshape(2, 2048).sum(axis=1).tolist() == [
-        44250,
-        44250,
+    # 0.25 * (0 + 1 + ... + 59) = 442.50, in millionths
+    assert units["sum of orders.value in 10^-6"].released.reshape(2, 2048).sum(axis=1).tolist() == [
+        442_500_000,
+        442_500_000,
     ]
 
 

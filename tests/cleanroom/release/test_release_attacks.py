@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
 from cleanroom.release.history import History
 from cleanroom.release.release_outcome import ReleaseOutcome
-from cleanroom.release.release_terms import KeyTerms
+from cleanroom.release.release_terms import ROWS_COUNTED, KeyTerms
 from tests.cleanroom.release.contribution_rows import (
+    MEAN,
     PEOPLE,
     ROWS,
     SPEND,
@@ -139,3 +141,66 @@ def test_a_full_history_lets_only_the_known_through() -> None:
 
 def _count_of_three(people: Iterable[int], history: History) -> ReleaseOutcome:
     return release([Line(person) for person in people], terms_of(k=3), history)
+
+
+def test_who_adds_nothing_to_a_sum_adds_no_bound() -> None:
+    lines = [Line(i, values=(1, 2.5 if i < 60 else None)) for i in range(200)]
+    assert release(lines, terms_of([PEOPLE, SPEND])).cells[0].values == (200, 150.0)  # 60 x 2.50
+
+
+def test_a_sum_to_which_one_of_many_adds_is_withheld() -> None:
+    lines = [Line(i, values=(1, 2.5 if i < 1 else None)) for i in range(200)]
+    assert release(lines, terms_of([PEOPLE, SPEND])).cells[0].values == (200, None)
+
+
+def test_a_sum_is_audited_as_finely_as_it_is_released() -> None:
+    def parts(of_first: float, history: History | None) -> ReleaseOutcome:
+        lines = [Line(i, values=(0.0031,)) for i in range(1, 100)]
+        return release([Line(0, values=(of_first,)), *lines], terms_of([SPEND]), history)
+
+    first = parts(0.0047, None)
+    assert first.cells[0].values == (
+        0.3116,
+    )  # 99 x 0.0031 + 0.0047: far below the hundredths that were declared
+    assert parts(0.0012, first.history).cells == ()
+    # Nothing finer than a millionth leaves, so nothing finer can be subtracted.
+    assert parts(0.0047 + 1e-9, first.history).cells == first.cells
+
+
+def test_a_sum_does_not_tell_in_which_order_it_was_added() -> None:
+    values = [0.1, 0.2, 0.3, 1e3, -1e3, 0.7] * 20
+    forwards = release([Line(i, values=(v,)) for i, v in enumerate(values)], terms_of([SPEND]))
+    backwards = release(
+        [Line(i, values=(v,)) for i, v in reversed(list(enumerate(values)))], terms_of([SPEND])
+    )
+    assert forwards.cells == backwards.cells
+    assert forwards.cells[0].values == (26.0,)  # 20 x 1.3, with no trace of what cancelled
+
+
+def test_second_rows_of_a_few_are_not_read_off_rows_minus_people() -> None:
+    first_rows = replace(ROWS, unit=ROWS_COUNTED, beside_people=True)
+    lines = [Line(i, values=(1, 2 if i < 3 else 1)) for i in range(200)]
+    assert release(lines, terms_of([PEOPLE, first_rows])).cells[0].values == (200, None)
+    lines = [Line(i, values=(2 if i < 3 else 1,)) for i in range(200)]
+    history = release(lines, terms_of([first_rows])).history
+    assert _count(range(200), history).cells == ()
+
+
+def test_rows_of_people_who_all_have_one_are_released_beside_them() -> None:
+    first_rows = replace(ROWS, unit=ROWS_COUNTED, beside_people=True)
+    lines = [Line(i, values=(1, 1)) for i in range(200)]
+    assert release(lines, terms_of([PEOPLE, first_rows])).cells[0].values == (200, 200)
+
+
+def test_values_behind_an_average_are_rows_like_others() -> None:
+    rows = replace(ROWS, unit=ROWS_COUNTED)
+    history = release([Line(i, values=(2,)) for i in range(200)], terms_of([rows])).history
+    lines = [Line(i, values=(1.0 + i, 1.0 + i), rows=(None, 1 if i < 3 else 2)) for i in range(200)]
+    # sum / average is the number of values, 397, and 400 are known
+    assert release(lines, terms_of([SPEND, MEAN]), history).cells[0].values[1] is None
+
+
+def test_a_refused_number_leaves_nothing_behind() -> None:
+    first_rows = replace(ROWS, unit=ROWS_COUNTED, beside_people=True)
+    lines = [Line(i, values=(2 if i < 3 else 1,)) for i in range(200)]
+    assert release(lines, terms_of([first_rows])).history.room_left() == {}
