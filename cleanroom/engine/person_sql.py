@@ -26,6 +26,7 @@ from cleanroom.query.plan import (
 )
 from cleanroom.query.relation_schema import schema_of
 from cleanroom.query.schema import Catalog, Schema
+from cleanroom.query.traits import Traits
 from cleanroom.release.release_terms import MeasureFunction
 
 _ORDERED = {
@@ -74,10 +75,12 @@ def _grouping_set(
         f"TRY_CAST({key} AS {kind}) AS k{index}"
         for index, (key, kind) in enumerate(zip(keys, types, strict=True))
     ]
+    same = [*(keys[index] for index in members), *(["shadow"] if hidden.shadow else [])]
+    cell = f"PARTITION BY {', '.join(same)}" if same else ""
     measures = [
         f"{'CASE WHEN NOT shadow THEN ' if hidden.shadow else ''}{value}{' END' if hidden.shadow else ''} AS {title}"
         for index, measure in enumerate(release.measures)
-        for value, title in _measure(measure, index, schema)
+        for value, title in _measure(measure, index, schema, cell)
     ]
     presence = [f"BOOL_OR(p{index}) AS p{index}" for index in sorted(hidden.tracked & schema.scans.keys())]
     shadow = "shadow" if hidden.shadow else "FALSE AS shadow"
@@ -87,7 +90,7 @@ def _grouping_set(
     return f"SELECT {columns} FROM {_SOURCE} GROUP BY {by}"
 
 
-def _measure(measure: Measure, index: int, schema: Schema) -> list[tuple[str, str]]:
+def _measure(measure: Measure, index: int, schema: Schema, cell: str) -> list[tuple[str, str]]:
     """The columns of one measure: m, and n for an average.
 
     A zero of the query's making is no contribution: SUM(CASE WHEN x THEN 1 ELSE 0 END) is about those with x.
@@ -104,13 +107,20 @@ def _measure(measure: Measure, index: int, schema: Schema) -> list[tuple[str, st
         case MeasureFunction.SUM:
             total = f"CAST(SUM({argument}){where} AS DOUBLE)"
             assert measure.argument is not None
-            natural = traits_of(measure.argument, schema.fields).nonzero
-            return [(total if natural else f"NULLIF({total}, 0)", f"m{index}")]
+            known = traits_of(measure.argument, schema.fields)
+            return [(total if known.nonzero else _without_zeros(total, known, cell), f"m{index}")]
         case MeasureFunction.AVG:
             return [
                 (f"CAST(SUM({argument}){where} AS DOUBLE)", f"m{index}"),
                 (f"NULLIF(COUNT({argument}){where}, 0)", f"n{index}"),
             ]
+
+
+def _without_zeros(total: str, known: Traits, cell: str) -> str:
+    """A sum without those who add nothing; sums of a measure that are zero for everybody in the cell stay zero."""
+    if known.type is not ValueType.MEASURE:
+        return f"NULLIF({total}, 0)"
+    return f"CASE WHEN MAX(ABS({total})) OVER ({cell}) > 0 THEN NULLIF({total}, 0) ELSE {total} END"
 
 
 def _relation(relation: Relation, hidden: _Hidden) -> str:

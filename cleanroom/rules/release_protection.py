@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from cleanroom.query.expressions import Expression, ValueType
-from cleanroom.query.plan import Measure, Relation, Release
+from cleanroom.query.expressions import Expression, ValueType, Window
+from cleanroom.query.plan import Compute, Filter, Join, Measure, PersonStep, Relation, Release, Scan
 from cleanroom.query.release_rules import key_traits, measure_parts, require_releasable
 from cleanroom.query.schema import Catalog, Schema
 from cleanroom.query.traits import Traits, origin
-from cleanroom.release.release_terms import KeyTerms, MeasureFunction, MeasureTerms, ReleaseTerms
+from cleanroom.release.release_terms import (
+    ROWS_COUNTED,
+    KeyTerms,
+    MeasureFunction,
+    MeasureTerms,
+    ReleaseTerms,
+)
 from cleanroom.rules.analysis_rule import Mode, Rule
 
 SHARE_DECIMALS = 6
 # Numbers of rows, of references and sums of whole numbers may be subtracted from each other: one unit for all.
 # The release stage adds the step to the unit of a sum; a count's step is 1.
-ROWS, ROWS_COUNTED = "rows", "rows in 10^0"
+ROWS = "rows"
 MOST_ROWS, MOST_SHARES = 1e9, 1e6  # bounds that only an overflow would reach
 
 
@@ -83,9 +89,11 @@ def _measure(measure: Measure, source: Relation, schema: Schema, protection: Pro
             own = argument is not None and argument.bare and not argument.scans & schema.optional
             return MeasureTerms(measure.function, "people", presence, everybody=own and parts.where is None)
         case MeasureFunction.COUNT_ROWS | MeasureFunction.COUNT_REFERENCES:
-            return MeasureTerms(measure.function, ROWS_COUNTED, presence)
+            shaped = _shapes_rows(source)
+            return MeasureTerms(measure.function, ROWS_COUNTED, presence, beside_people=shaped)
     assert argument is not None
-    return _summed(measure.function, argument, presence, protection)
+    terms = _summed(measure.function, argument, presence, protection)
+    return terms if argument.measure is not None else replace(terms, beside_people=_shapes_rows(source))
 
 
 def _summed(
@@ -101,3 +109,22 @@ def _summed(
         return MeasureTerms(function, ROWS, presence, float(protection.max_rows) if noisy else MOST_ROWS, 0)
     bound = float(protection.max_rows) if noisy else MOST_SHARES
     return MeasureTerms(function, "shares", presence, bound, SHARE_DECIMALS)
+
+
+def _shapes_rows(relation: Relation) -> bool:
+    """Whether a step, a window or a union may have left nearly everybody with one row, or with the same number."""
+    match relation:
+        case Scan():
+            return False
+        case Join(left=left, right=right):
+            return any(_shapes_rows(side) for side in (left, right) if not _is_membership(side))
+        case Compute(columns=columns) if any(isinstance(item.expression, Window) for item in columns):
+            return True
+        case Filter(source=source) | Compute(source=source):
+            return _shapes_rows(source)
+    return True
+
+
+def _is_membership(relation: Relation) -> bool:
+    """The people of an IN or EXISTS: they keep or drop a person's rows, and change nothing about them."""
+    return isinstance(relation, PersonStep) and len(relation.keys) == 1 and not relation.aggregates

@@ -182,8 +182,17 @@ def test_second_rows_of_a_few_are_not_read_off_rows_minus_people() -> None:
     lines = [Line(i, values=(1, 2 if i < 3 else 1)) for i in range(200)]
     assert release(lines, terms_of([PEOPLE, first_rows])).cells[0].values == (200, None)
     lines = [Line(i, values=(2 if i < 3 else 1,)) for i in range(200)]
-    history = release(lines, terms_of([first_rows])).history
-    assert _count(range(200), history).cells == ()
+    assert (
+        release(lines, terms_of([first_rows])).cells == ()
+    )  # whoever knows that there are 200 people reads it off
+
+
+def test_second_rows_of_a_few_are_not_read_off_rows_and_people_of_other_groups() -> None:
+    first_rows = replace(ROWS, unit=ROWS_COUNTED, beside_people=True)
+    history = _count(range(100, 200), _count(range(100)).history).history
+    # All of the first hundred have two rows, and of the second all but three have one: 300 and a few.
+    lines = [Line(i, values=(2 if i < 103 else 1,)) for i in range(200)]
+    assert release(lines, terms_of([first_rows]), history).cells == ()
 
 
 def test_rows_of_people_who_all_have_one_are_released_beside_them() -> None:

@@ -59,6 +59,7 @@ def comparable(response: httpx.Response) -> tuple[Any, ...]:
     return response.status_code, headers, plain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PAIRS)
 def test_one_person_and_nobody_are_answered_alike(room: AcmeRoom, kind: str) -> None:
     one, nobody = answer(room, kind, SOLO), answer(room, kind, ABSENT)
@@ -67,6 +68,7 @@ def test_one_person_and_nobody_are_answered_alike(room: AcmeRoom, kind: str) -> 
     assert comparable(one) == comparable(nobody)
 
 
+@pytest.mark.slow
 def test_the_history_s_digests_and_size_do_not_tell_whether_anything_was_added(room: AcmeRoom) -> None:
     digests, sizes = [], []
     for sql in (
@@ -86,6 +88,7 @@ def test_the_history_s_digests_and_size_do_not_tell_whether_anything_was_added(r
     assert chained(room.collaboration, room.releases())[-1] == digests[-1]
 
 
+@pytest.mark.slow
 def test_a_group_withheld_for_what_others_tell_looks_as_if_it_did_not_exist(room: AcmeRoom) -> None:
     """The north without the one person differs from the north, which was released, by one."""
     assert ["north", NORTH] in room.ask(BY_REGION)

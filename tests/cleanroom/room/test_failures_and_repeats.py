@@ -29,6 +29,8 @@ from tests.cleanroom.room.acme_room import BY_REGION, NORTH, PEOPLE, AcmeRoom, c
 from tests.cleanroom.room.serving_process import wait_until
 from tests.cleanroom.room.stored_state import read_database
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class OwnUpload:

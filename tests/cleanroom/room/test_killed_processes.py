@@ -28,7 +28,7 @@ REGIONS = [["north", NORTH], ["south", PEOPLE - NORTH]]
 
 @pytest.fixture
 def own_room(tmp_path: Path) -> Iterator[AcmeRoom]:
-    process = ServingProcess(tmp_path / "service")
+    process = ServingProcess(tmp_path / "service", "--workers", "1")
     process.start()
     try:
         yield AcmeRoom.founded(process, tmp_path)

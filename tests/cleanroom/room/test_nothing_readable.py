@@ -25,6 +25,7 @@ from privacy.identifiers import IdentifierKind, IdentifierRule, parse_token
 from tests.cleanroom.room.serving_process import ServingProcess
 from tests.cleanroom.room.stored_state import read_database
 
+pytestmark = pytest.mark.slow
 PEOPLE = 300
 RARE_SEGMENT, RARE_VALUE = "zebrafinch-owners", 48151.62342
 MALFORMED = "quokka-in-a-number"
@@ -101,7 +102,7 @@ def hashed(folder: Path, home: PartyHome, name: str) -> Path:
     raw, target = folder / f"{name}.parquet", folder / f"{name}.hashed.parquet"
     pq.write_table(pa.table(columns), raw)
     key = home.identity_key
-    hash_file(raw, target, HashOrder("email", key))
+    hash_file(raw, target, HashOrder("email", key, token_column="person"))
     return target
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from cleanroom.worker.executor import ProcessExecutor
 from cleanroom.worker.job import Job
 from cleanroom.worker.worker_home import WorkerHome
 from tests.cleanroom.room.acme_room import BY_REGION, crm
-from tests.cleanroom.room.serving_process import children, is_ready, is_running, wait_until
+from tests.cleanroom.room.serving_process import children, has_job, is_ready, is_running, wait_until
 
 AGAINST_THE_RULES = "the worker finds the query against the rules; nothing was opened"
 GONE = "the worker took too long or ended without an answer; nothing was released"
@@ -120,6 +121,19 @@ def test_a_job_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     assert refused == GONE
     assert took >= 0.5
     assert not is_running(stuck)
+
+
+def test_no_more_than_so_many_run_at_a_time_and_the_others_wait(tmp_path: Path) -> None:
+    executor = ProcessExecutor(tmp_path / "worker", most=1, seconds=2.0)
+    stuck = waiting()
+    os.kill(stuck, signal.SIGSTOP)
+    with ThreadPoolExecutor(3) as pool:
+        refused = [pool.submit(refusal_of, executor) for _ in range(3)]
+        wait_until(lambda: has_job(stuck))
+        assert children(os.getpid()) == [stuck]
+    executor.close()
+
+    assert sorted(each.result() for each in refused) == sorted([GONE, AGAINST_THE_RULES, AGAINST_THE_RULES])
 
 
 def test_closing_ends_all_processes_and_leaves_no_zombie(executor: ProcessExecutor) -> None:

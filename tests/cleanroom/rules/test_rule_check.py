@@ -186,3 +186,20 @@ def test_sums_are_clipped_at_the_owners_bound_or_at_one_that_only_an_overflow_re
 def test_one_unknown_dataset_is_a_reason_and_nothing_is_raised() -> None:
     plan = read_query("SELECT COUNT(*) FROM crm", reference_rules())
     assert [reason.code for reason in check(Question(plan, "a"), {}).reasons] == ["unknown_table"]
+
+
+def test_rows_that_a_query_shaped_are_audited_beside_people() -> None:
+    shaped = [
+        "SELECT COUNT(*) FROM (SELECT DISTINCT user_hash, channel FROM exposures) t",
+        "WITH t AS (SELECT user_hash, COUNT(*) AS n FROM exposures GROUP BY user_hash) SELECT SUM(n) FROM t",
+        "WITH t AS (SELECT user_hash, ROW_NUMBER() OVER (PARTITION BY user_hash ORDER BY ts) AS r FROM exposures) "
+        "SELECT COUNT(*) FROM t WHERE r = 1",
+    ]
+    plain = [
+        "SELECT COUNT(*) FROM exposures",
+        "SELECT COUNT(*) FROM exposures WHERE user_hash IN (SELECT user_hash FROM crm)",
+        "SELECT SUM(value) FROM conversions",
+    ]
+    rules = reference_rules()
+    assert all(terms_of(sql, rules).measures[0].beside_people for sql in shaped)
+    assert not any(terms_of(sql, rules).measures[0].beside_people for sql in plain)
