@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 
@@ -141,7 +140,7 @@ def _release(
         outcome = release_cells(engine, contributions_sql(node, catalog), terms, history)
         history = outcome.history
         withheld += outcome.diagnosis.withheld
-        released.append(tuple(sorted(outcome.cells, key=_place)))
+        released.append(outcome.cells)
     return released, history, tuple(withheld)
 
 
@@ -165,11 +164,6 @@ def _result(plan: Plan, catalog: Catalog, released: list[tuple[Cell, ...]]) -> R
     if not plan.result.order:  # rows in an order of their own would tell something of the tables
         plain.sort(key=lambda row: [(value is None, str(type(value)), value) for value in row])
     return ResultTable(tuple(zip(plan.titles, types, strict=True)), plain)
-
-
-def _place(cell: Cell) -> tuple[int, list[tuple[bool, Any]]]:
-    """In order of their keys, so that what LIMIT keeps of equals depends on released cells alone."""
-    return cell.grouping_set, [(key is None, 0 if key is None else key) for key in cell.keys]
 
 
 def _history_digests(job: Job, sealed: bytes | None) -> tuple[str, str]:
