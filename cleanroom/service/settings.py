@@ -28,7 +28,7 @@ class RoomSettings(BaseModel):
     key: Path | None = None
     insecure: bool = False
     identity_providers: Path | None = None
-    answer_step_seconds: Annotated[float, Field(gt=0, le=10)] = 0.1
+    answer_step_seconds: Annotated[float, Field(gt=0, le=10)] = 0.25
     query_seconds: Annotated[float, Field(gt=0, le=3600)] = 120.0
     request_threads: Annotated[int, Field(ge=4, le=1024)] = 64
     worker_processes: Annotated[int, Field(ge=1, le=64)] = 2

@@ -32,6 +32,12 @@ class ResultTable:
         return {"columns": columns, "rows": [list(row) for row in self.rows]}
 
 
+FULL = (
+    "; the record of earlier releases is full: only numbers that those already imply are released, so found a new "
+    "collaboration for other questions"
+)
+
+
 def notice(mode: Mode, min_group_size: int) -> str:
     """What every answer says of withholding. It is the same whether anything was withheld or not."""
     if mode is Mode.DP:
@@ -47,13 +53,15 @@ class Spent:
     """What the release cost, and the sealed difference history it read and left (digests; empty in dp mode).
 
     Every threshold release of a collaboration starts where the one before it ended: two with one beginning show that
-    the service put an older history in place of a newer one.
+    the service put an older history in place of a newer one. is_full: before this question the history held as many
+    numbers as can be checked against each other, so that none it did not already imply can be released.
     """
 
     epsilon: float
     delta: float
     before: str
     after: str
+    is_full: bool = False
 
 
 def release_body(
@@ -74,7 +82,7 @@ def release_body(
         "plan_digest": job.plan.digest(),
         "result": plain,
         "result_digest": digest_of(plain),
-        "notice": notice(verdict.mode, verdict.min_group_size),
+        "notice": notice(verdict.mode, verdict.min_group_size) + (FULL if spent.is_full else ""),
         "protection": {
             "mode": verdict.mode.value,
             "min_group_size": verdict.min_group_size,
@@ -100,7 +108,7 @@ def release_body(
             for table in sorted(job.tables, key=lambda table: table.document.dataset)
         ],
         "charge": {"epsilon": spent.epsilon, "delta": spent.delta, "query_id": job.query_id},
-        "history": {"before": spent.before, "after": spent.after},
+        "history": {"before": spent.before, "after": spent.after, "full": spent.is_full},
         "cells": plain_cells(cells) if verdict.mode is Mode.DP else None,
         "measurement": None,
     }

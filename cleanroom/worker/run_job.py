@@ -79,7 +79,8 @@ def run_job(job: Job, home: WorkerHome, limits: WorkerLimits = USUAL_LIMITS) -> 
         raise _unfinished() from error
     threshold = verdict.mode is Mode.THRESHOLD
     sealed = home.seal_history(job.collaboration, job.sequence + 1, after) if threshold else None
-    spent = Spent(verdict.epsilon, verdict.delta, *_history_digests(job, sealed))
+    is_full = threshold and min(history.room_left().values(), default=1) <= 0
+    spent = Spent(verdict.epsilon, verdict.delta, *_history_digests(job, sealed), is_full)
     body = release_body(job, verdict, result, released, spent)
     return Finished(Outcome(sign_document(KIND, body, home.keys), sealed), withheld, tuple(released))
 

@@ -103,8 +103,9 @@ def test_a_small_and_an_absent_group_answer_alike(service, tmp_path):
     assert {k: v for k, v in bodies[0].items() if k not in varying} == {
         k: v for k, v in bodies[1].items() if k not in varying
     }
-    for before, after in (body["history"].values() for body in bodies):
-        assert before != after
+    for history in (body["history"] for body in bodies):
+        assert history["before"] != history["after"]
+        assert history["full"] is False
     changing = {"date", "content-length"}  # the question's own text is in the plan
     headers = [{k: v for k, v in answer.headers.items() if k not in changing} for answer in (small, absent)]
     assert headers[0] == headers[1]
