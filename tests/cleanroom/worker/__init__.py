@@ -1,0 +1,1 @@
+"""The worker, called in this process."""
