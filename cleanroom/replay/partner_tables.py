@@ -40,9 +40,10 @@ def read_tables(folder: Path, documents: Mapping[str, RuleDocument]) -> dict[str
 
 
 def target_of(tables: Mapping[str, pa.Table], documents: Mapping[str, RuleDocument]) -> str:
-    """An identity that is really there, for queries that name one: the rarest person of the crm table."""
-    crm = tables["crm"]
-    identity = documents["crm"].identity
+    """An identity that is really there, for queries that name one: the rarest person of the crm table, or the first."""
+    name = "crm" if "crm" in documents else next(iter(documents))
+    crm = tables[name]
+    identity = documents[name].identity
     others = [name for name in crm.column_names if name != identity]
     counted = crm.group_by(others).aggregate([(identity, "count"), (identity, "min")])
     rarest = counted.sort_by(f"{identity}_count").slice(0, 1)
@@ -57,7 +58,7 @@ def attackers_list(
     None when the query compares no column of the crm table with a literal.
     """
     named = [(column, literal) for column, literal in _COMPARED.findall(sql) if column in document.columns]
-    if not named:
+    if not named or "exposures" not in tables:
         return None
     column, literal = named[0]
     crm = tables["crm"]
