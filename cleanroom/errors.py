@@ -117,6 +117,12 @@ class StateMoved(Conflict):
     code = "state_moved"
 
 
+class BasisMoved(Conflict):
+    """Rules or tables changed between judging a question and charging it; nothing was charged."""
+
+    code = "basis_moved"
+
+
 class ProposalInvalid(RoomError):
     """What is proposed, founded or accepted is not such a document; nothing was changed."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -120,8 +121,17 @@ def accept(
     short_help="List proposals and missing signatures.",
     epilog=example("mixroom room proposals --json"),
 )
-def proposals(home: HomeOption = None, as_json: AsJson = False) -> None:
-    """List what was proposed, who has signed, and whose signature is missing."""
+def proposals(
+    proposal: Annotated[str, typer.Argument(help="Show the whole text of this one.")] = "",
+    home: HomeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what was proposed, who has signed, and whose signature is missing; or show one before you sign it."""
+    if proposal:
+        _require_proposal_id(proposal)
+        with client(home) as room:
+            print_json(room.proposal(proposal).model_dump(mode="json")["content"])
+        return
     with client(home) as room:
         listed = room.proposals()
     if as_json:
@@ -145,12 +155,18 @@ def approve(
     home: HomeOption = None,
 ) -> None:
     """Sign a proposal of another member; its whole text is shown."""
+    _require_proposal_id(proposal)
     with client(home) as room:
         view = room.decline(proposal) if decline else room.approve(proposal)
     say(f"{view.kind} proposed by {view.proposer}, number {view.sequence}, is {view.state}")
     if view.waiting_for:
         say(f"it still waits for {', '.join(view.waiting_for)}")
     print_json(view.content)
+
+
+def _require_proposal_id(proposal: str) -> None:
+    if not re.fullmatch("pro-[a-z2-7]{16}", proposal):
+        raise UsageError(f"{proposal:.40} is not a proposal's id", hint="`mixroom room proposals` lists them")
 
 
 def _given(text: str, *, or_file: bool = False) -> str:

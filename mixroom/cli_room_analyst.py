@@ -62,6 +62,10 @@ def query(
     are touched, and kept when the query fails.
     """
     given = GivenQuestion.read(question, template, parameter, epsilon)
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise UsageError(
+            f"{out} cannot be a file; nothing was asked", hint="name a file in a folder that exists"
+        )
     with client(home) as room:
         answer = room.questions.ask(given.question(_declared(room, template)))
     if out is not None:

@@ -33,15 +33,17 @@ def audit(
     home: HomeOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show who did what, or verify that no entry was changed, moved or removed."""
+    """Show who did what, or verify that no entry was changed, moved or removed, and who signed what is in force."""
     with client(home) as room:
         if verify:
+            room.verify_record()
             verified = room.verify_audit()
             head = verified.head
             say(
                 f"{len(verified.entries)} entries, unbroken; the service has signed the first {verified.vouched}"
             )
-            say("write this head down: a later log that lacks it was cut")
+            say("every member and every rule in force carries the signatures it needed")
+            say("this home keeps the head: a later log that lacks it was cut")
             typer.echo(f"{head.sequence} {head.digest}")
             return
         entries = room.audit(after=after).entries

@@ -223,13 +223,13 @@ def _match_sql(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
 
 
 class _Narrator:
-    """A line at each tenth of what is sent."""
+    """A line at each tenth of what is sent, unless it is sent in a blink."""
 
     def __init__(self) -> None:
         self._told = 0
 
     def __call__(self, note: UploadProgressNote) -> None:
         tenth = 10 * note.bytes_sent // note.bytes_in_all if note.bytes_in_all else 0
-        if tenth > self._told:
+        if tenth > self._told and note.bytes_in_all >= 1_000_000:
             self._told = tenth
             say(f"sent {note.bytes_sent / 1e6:.1f} of {note.bytes_in_all / 1e6:.1f} MB")

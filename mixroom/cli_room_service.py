@@ -70,7 +70,8 @@ def _settings(**given: object) -> RoomSettings:
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
         told = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in problems
+            f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg'].removeprefix('Value error, ')}"
+            for item in problems
         )
         raise UsageError(told, hint="see `mixroom room serve --help`") from error
 

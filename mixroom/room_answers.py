@@ -73,7 +73,11 @@ def _sql(text: str) -> str:
     if text == "-":
         return sys.stdin.read()
     is_file = "\n" not in text and len(text) < 255 and Path(text).is_file()
-    return Path(text).read_text(encoding="utf-8") if is_file else text
+    if is_file:
+        return Path(text).read_text(encoding="utf-8")
+    if text and not any(letter.isspace() for letter in text):
+        raise UsageError(f"there is no file {text:.80}, and it is not SQL either", hint="check the path")
+    return text
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from cleanroom.rules.analysis_rule import NAME
 
 IDENTITY_TAG = re.compile(r"[0-9a-f]{8}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_NONCE = re.compile(r"[0-9a-f]{32}")
 
 
 class StoredType(StrEnum):
@@ -62,10 +63,19 @@ class TableContext:
         """What the seal is bound to, as canonical JSON has it."""
         return {"purpose": "dataset", **asdict(self)}
 
+    def wrapping(self) -> dict[str, str]:
+        """What the table's data key is bound to when it is wrapped for its owner or for the worker."""
+        bound = {name: value for name, value in asdict(self).items() if name != "identity_tag"}
+        return {"purpose": "dataset key", **bound}
+
 
 @dataclass(frozen=True)
 class SealedTableManifest:
-    """What was sealed. Says how large the table is, holds nothing of its rows."""
+    """What was sealed. Says how large the table is, holds nothing of its rows.
+
+    nonce: 32 random hexadecimal digits, so that nobody finds the number of rows by trying which one gives the
+    manifest's digest, which all members see.
+    """
 
     context: TableContext
     rows: int
@@ -74,12 +84,15 @@ class SealedTableManifest:
     columns: Mapping[str, StoredType]
     policy_digest: str
     created: date
+    nonce: str
 
     def __post_init__(self) -> None:
         if self.rows < 1 or self.sealed_bytes < 1:
             raise ValueError("a sealed table has at least one row")
         if not _SHA256.fullmatch(self.sealed_sha256) or not _SHA256.fullmatch(self.policy_digest):
             raise ValueError("a digest is 64 hexadecimal digits")
+        if not _NONCE.fullmatch(self.nonce):
+            raise ValueError("a nonce is 32 hexadecimal digits")
         if not all(NAME.fullmatch(name) for name in self.columns):
             raise ValueError("a column has no usable name")
         if list(self.columns.values()).count(StoredType.IDENTITY) != 1:
@@ -96,6 +109,7 @@ class SealedTableManifest:
             "columns": {name: str(kind) for name, kind in self.columns.items()},
             "policy_digest": self.policy_digest,
             "created": self.created.isoformat(),
+            "nonce": self.nonce,
         }
 
     @classmethod
@@ -137,6 +151,7 @@ def _read(plain: object) -> SealedTableManifest:
         columns={_text(name): StoredType(kind) for name, kind in rest.pop("columns").items()},
         policy_digest=_text(rest.pop("policy_digest")),
         created=date.fromisoformat(_text(rest.pop("created"))),
+        nonce=_text(rest.pop("nonce")),
     )
     if rest:
         raise ValueError("something is in the manifest that does not belong there")

@@ -15,6 +15,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from cleanroom.datasets.table_problems import Problem, ProblemTally
+from cleanroom.errors import Reason, TableRefused
 
 BATCH_ROWS = 128 * 1024
 _CSV_BLOCK = 4 * 1024 * 1024
@@ -38,11 +39,17 @@ class TableFile:
 
     @classmethod
     def open(cls, path: Path) -> TableFile:
-        """Look at the headings. Raises TableRefused when the file is neither CSV nor Parquet."""
+        """Look at the headings. Raises TableRefused when the file cannot be opened, or is neither CSV nor Parquet."""
         try:
             with path.open("rb") as file:
                 is_parquet = file.read(4) == _PARQUET_MAGIC
             schema = pq.read_schema(path) if is_parquet else _csv_schema(path)
+        except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+            raise TableRefused(
+                f"{path.name} cannot be opened: {error.strerror}; nothing was read",
+                hint="check the path and its permissions",
+                reasons=[Reason("unreadable", f"it cannot be opened: {error.strerror}", "check the path")],
+            ) from None
         except (OSError, pa.ArrowException, UnicodeError):
             tally = ProblemTally()
             tally.add("", Problem.UNREADABLE)

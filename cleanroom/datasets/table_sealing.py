@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -71,6 +72,7 @@ def seal_table(
         columns={name: check.stored for name, check in checks.items()},
         policy_digest=digest_of(sealing.document.canonical()),
         created=sealing.created,
+        nonce=secrets.token_hex(16),
     )
     dropped = tuple(name for name in file.schema.names if name not in sealing.document.columns)
     return SealedTable(destination, manifest, dropped)

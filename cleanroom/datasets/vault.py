@@ -123,6 +123,15 @@ class Vault:
         self._table(version).unlink(missing_ok=True)
         sync_folder(self._sealed)
 
+    def discard(self, version: str) -> None:
+        """Remove a version's sealed table and whatever arrives of it, once its row is gone or has lost its keys.
+
+        Never fails because of a request that still writes: what it leaves is sealed, and swept later.
+        """
+        with contextlib.suppress(Conflict):
+            self.abandon(version)
+        self.delete(version)
+
     def _upload(self, upload_id: str) -> IncomingUpload:
         return IncomingUpload(self._incoming, upload_id)
 

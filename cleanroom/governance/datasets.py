@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from cleanroom.errors import Conflict, Forbidden, NotFound
@@ -27,6 +27,7 @@ from cleanroom.governance.store import Store
 from cleanroom.governance.tables import DatasetRow, VersionRow, WrappedKeyRow
 from privacy.canonical_json import digest_of
 
+MOST_OPEN_UPLOADS = 8  # of one owner in one collaboration
 OWNER = "owner"
 WORKER = "worker"
 
@@ -106,6 +107,7 @@ class Datasets:
             _owned_dataset(session, principal, upload.collaboration, upload.dataset)
             if session.get(VersionRow, upload.version) is not None:
                 raise Conflict("this version exists", hint="use a new version id")
+            _require_few_open(session, principal, upload.collaboration)
             row = VersionRow(
                 id=upload.version,
                 collaboration=upload.collaboration,
@@ -153,12 +155,17 @@ class Datasets:
         )
 
     def delete(
-        self, principal: Principal, collaboration: str, version: str, *, now: datetime
+        self, principal: Principal, collaboration: str, dataset: str, version: str, *, now: datetime
     ) -> DestroyedVersion:
-        """Destroy a version's keys, for its owner. Raises NotFound, Forbidden, Conflict when it is gone already."""
+        """Destroy the keys of a dataset's version, for its owner.
+
+        Raises NotFound, Forbidden, Conflict when it is gone already.
+        """
 
         def work(session: Session) -> DestroyedVersion:
             row = _owned_version(session, principal, collaboration, version)
+            if row.dataset != dataset:
+                raise _no_version()
             if row.state == VersionState.DELETED:
                 raise Conflict("this version is destroyed already", hint="nothing is left to do")
             return destroy_version(session, self._audit, row, actor=principal.actor, now=now)
@@ -183,13 +190,34 @@ def _owned_dataset(session: Session, principal: Principal, collaboration: str, n
     return row
 
 
+def _require_few_open(session: Session, principal: Principal, collaboration: str) -> None:
+    """Announced bytes count as taken, so nobody may announce without end."""
+    mine = select(DatasetRow.name).where(
+        DatasetRow.collaboration == collaboration, DatasetRow.owner == principal.member
+    )
+    open_uploads = select(func.count()).where(
+        VersionRow.collaboration == collaboration,
+        VersionRow.dataset.in_(mine),
+        VersionRow.state == str(VersionState.UPLOADING),
+    )
+    if (session.scalar(open_uploads) or 0) >= MOST_OPEN_UPLOADS:
+        raise Conflict(
+            f"you have {MOST_OPEN_UPLOADS} uploads under way, as many as one owner may have",
+            hint="complete or abandon one of them; what nobody goes on with ends after a day",
+        )
+
+
 def _owned_version(session: Session, principal: Principal, collaboration: str, version: str) -> VersionRow:
     principal.require(collaboration, MemberRole.OWNER)
     row = session.get(VersionRow, version)
     if row is None or row.collaboration != collaboration:
-        raise NotFound("there is no such version", hint="list the dataset's versions")
+        raise _no_version()
     _owned_dataset(session, principal, collaboration, row.dataset)
     return row
+
+
+def _no_version() -> NotFound:
+    return NotFound("there is no such version", hint="list the dataset's versions")
 
 
 def _uploading(session: Session, principal: Principal, collaboration: str, version: str) -> VersionRow:

@@ -58,6 +58,9 @@ class KeyRequests:
             )
             return issued
 
+        self._store.read(
+            lambda session: _open(session, document, now)
+        )  # strangers do not get to take a writer's turn
         return self._store.write(work)
 
 

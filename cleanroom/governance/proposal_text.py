@@ -105,7 +105,9 @@ def read_content(kind: ProposalKind, plain: object) -> Content:
             hint="docs/clean-room.md shows one of each kind",
             reasons=[
                 Reason(
-                    "proposal_invalid", f"{'.'.join(map(str, problem['loc'])) or 'content'}: {problem['msg']}"
+                    "proposal_invalid",
+                    f"{'.'.join(map(str, problem['loc'])) or 'content'}: "
+                    f"{problem['msg'].removeprefix('Value error, ')}",
                 )
                 for problem in problems
             ],

@@ -9,14 +9,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cleanroom.errors import Conflict, NotFound, ProposalInvalid, StateMoved
 from cleanroom.governance.audit_log import SERVICE, AuditLog, Note
 from cleanroom.governance.budget_windows import micro_epsilon, pico_delta
-from cleanroom.governance.ledger import charge
-from cleanroom.governance.principal import MemberRole, Principal
+from cleanroom.governance.ledger import Cost, charge
+from cleanroom.governance.principal import Principal
+from cleanroom.governance.query_access import readable, require_receiver, visible
+from cleanroom.governance.query_basis import (
+    current_basis,
+    require_basis,
+    require_signed_template,
+    require_undestroyed,
+)
 from cleanroom.governance.query_views import (
     Begun,
     DifferenceState,
@@ -45,7 +52,8 @@ class Queries:
     def begin(self, query: NewQuery, *, now: datetime) -> Begun:
         """Charge the query, write it and its audit entry; or find the release of the same noised question.
 
-        Raises BudgetSpent or Conflict, with nothing changed.
+        Raises BudgetSpent or Conflict, with nothing changed; BasisMoved when rules or tables are no longer those
+        under which the question was judged.
         """
         require_id(QUERY_ID, query.id, what="query")
         if "\0" in query.question:
@@ -59,6 +67,8 @@ class Queries:
                 )
             if session.get(QueryRow, query.id) is not None:
                 raise Conflict("this query was begun already", hint="use a new query id")
+            require_basis(session, query.cost, query.basis_digest)
+            require_signed_template(session, query.cost, query.details)
             earlier = _same_question(session, query)
             if earlier is not None:
                 return Begun(query_view(earlier), stored_release(earlier))
@@ -76,11 +86,12 @@ class Queries:
         """Store the release, with the worker's new state if there is one.
 
         Raises StateMoved when another query's state came first: the worker runs this one again on the newer state.
-        Raises Conflict when the query has ended.
+        Raises Conflict when the query has ended, or a table of it has been destroyed.
         """
 
         def work(session: Session) -> StoredRelease:
             row = _running(session, finished.query_id)
+            require_undestroyed(session, finished.release)
             if finished.new_state is not None:
                 _move_state(session, row.collaboration, finished)
             row.release, row.state, row.ended = dict(finished.release), str(QueryState.RELEASED), now
@@ -130,6 +141,10 @@ class Queries:
 
         return self._store.read(work)
 
+    def basis(self, cost: Cost) -> str:
+        """The digest of what an answer at this cost rests on now: rules, tables, price. Raises NotFound."""
+        return self._store.read(lambda session: current_basis(session, cost))
+
     def find_release(self, collaboration: str, plan_digest: str, basis_digest: str) -> StoredRelease | None:
         """The first release of the same noised question on the same rules and versions, if there is one."""
 
@@ -143,7 +158,7 @@ class Queries:
     def view(self, principal: Principal, collaboration: str, query_id: str) -> QueryView:
         """One query, for its asker, owners and auditors. Raises NotFound."""
         return self._store.read(
-            lambda session: query_view(_readable(session, principal, collaboration, query_id))
+            lambda session: query_view(readable(session, principal, collaboration, query_id))
         )
 
     def list(self, principal: Principal, collaboration: str, *, limit: int = 1000) -> tuple[QueryView, ...]:
@@ -153,7 +168,7 @@ class Queries:
         def work(session: Session) -> tuple[QueryView, ...]:
             query = (
                 select(QueryRow)
-                .where(QueryRow.collaboration == collaboration, *_visible(principal))
+                .where(QueryRow.collaboration == collaboration, *visible(principal))
                 .order_by(QueryRow.asked.desc(), QueryRow.id)
                 .limit(min(max(limit, 1), 1000))
             )
@@ -162,10 +177,14 @@ class Queries:
         return self._store.read(work)
 
     def release(self, principal: Principal, collaboration: str, query_id: str) -> StoredRelease:
-        """A query's release, for whoever may see the query. Raises NotFound while there is none."""
+        """A query's release, for whoever may see the query and, unless it asked, is a receiver under the rules.
+
+        Raises NotFound while there is none, Forbidden.
+        """
 
         def work(session: Session) -> StoredRelease:
-            row = _readable(session, principal, collaboration, query_id)
+            row = readable(session, principal, collaboration, query_id)
+            require_receiver(session, principal, row)
             if row.release is None:
                 raise NotFound("this query has no release", hint="see the query's state")
             return stored_release(row)
@@ -252,20 +271,3 @@ def _move_state(session: Session, collaboration: str, finished: FinishedQuery) -
             hint="run the query again on the newer state; its charge stands",
         )
     row.sequence, row.sealed = row.sequence + 1, finished.new_state or b""
-
-
-def _reads_all(principal: Principal) -> bool:
-    return not principal.roles.isdisjoint({MemberRole.OWNER, MemberRole.AUDITOR})
-
-
-def _visible(principal: Principal) -> tuple[ColumnElement[bool], ...]:
-    return () if _reads_all(principal) else (QueryRow.member == principal.member,)
-
-
-def _readable(session: Session, principal: Principal, collaboration: str, query_id: str) -> QueryRow:
-    principal.require(collaboration)
-    row = session.get(QueryRow, query_id)
-    mine = row is not None and (_reads_all(principal) or row.member == principal.member)
-    if row is None or row.collaboration != collaboration or not mine:
-        raise NotFound("there is no such query, or it is not yours", hint="list your queries")
-    return row

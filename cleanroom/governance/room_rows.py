@@ -9,7 +9,7 @@ from cleanroom.errors import NotFound
 from cleanroom.governance.principal import MemberRole
 from cleanroom.governance.proposal_text import Membership, ProposalKind, ProposalState, read_content
 from cleanroom.governance.room_state import OwnedRules, RoomState, Standing
-from cleanroom.governance.tables import CollaborationRow, DatasetRow, MemberRow, ProposalRow
+from cleanroom.governance.tables import CollaborationRow, DatasetRow, MemberRow, ProposalRow, TemplateRow
 from cleanroom.rules.analysis_rule import RuleDocument
 from privacy.party_keys import PublicKeys
 
@@ -46,7 +46,13 @@ def room_state(session: Session, collaboration: str) -> RoomState:
         },
         invited=_invited(session, collaboration, {row.name for row in rows}),
         former=frozenset(row.name for row in rows if row.removed is not None),
+        templates=_templates(session, collaboration),
     )
+
+
+def _templates(session: Session, collaboration: str) -> dict[str, tuple[str, ...]]:
+    rows = session.scalars(select(TemplateRow).where(TemplateRow.collaboration == collaboration))
+    return {row.name: tuple(row.datasets) for row in rows}
 
 
 def _invited(session: Session, collaboration: str, known: set[str]) -> dict[str, Membership]:

@@ -35,13 +35,17 @@ class OwnedRules:
 
 @dataclass(frozen=True)
 class RoomState:
-    """A collaboration at one moment. `former` are the names of removed members, which nobody may take again."""
+    """A collaboration at one moment.
+
+    former: names of removed members, which nobody may take again. templates: the datasets that each one reads.
+    """
 
     collaboration: str
     members: Mapping[str, Standing]
     rules: Mapping[str, OwnedRules] = field(default_factory=dict)
     invited: Mapping[str, Membership] = field(default_factory=dict)
     former: frozenset[str] = frozenset()
+    templates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def owners(self) -> frozenset[str]:
@@ -63,7 +67,9 @@ def required_signers(state: RoomState, content: Content) -> frozenset[str]:
     """The owners who must all have signed before `content` takes effect."""
     match content:
         case Template():
-            return frozenset(state.open_rules(dataset).owner for dataset in content.datasets)
+            replaced = (state.rules[dataset] for dataset in state.templates.get(content.name, ()))
+            before = {owned.owner for owned in replaced if not owned.closed}
+            return frozenset({*before, *(state.open_rules(dataset).owner for dataset in content.datasets)})
         case Rules():
             return _affected_by_rules(state, content.document)
         case _:
@@ -96,7 +102,7 @@ def applied(state: RoomState, content: Content, proposer: str) -> RoomState:
             return replace(state, rules={**state.rules, content.document.dataset: owned})
         case Template():
             required_signers(state, content)
-    return state
+            return replace(state, templates={**state.templates, content.name: tuple(content.datasets)})
 
 
 def joined(state: RoomState, name: str, keys: PublicKeys) -> RoomState:

@@ -18,6 +18,7 @@ from cleanroom.governance.key_requests import KEY_REQUEST, key_request_body
 from cleanroom.governance.party_signatures import open_self_signed
 from cleanroom.governance.principal import MemberRole
 from cleanroom.governance.record import ACCEPTANCE, TERMS
+from cleanroom.governance.room_ids import require_member_name
 from cleanroom.governance.secret_text import Secret
 from cleanroom.governance.terms import IdentityTerms, Terms, acceptance_body, new_collaboration_id
 from cleanroom.partner.invitation_text import Invitation
@@ -55,7 +56,7 @@ class ShownService:
 def found(home: PartyHome, founding: Founding, code: Secret) -> PinnedRoom:
     """Found a collaboration. What service and worker show as their keys is pinned from now on."""
     home.require_new()
-    keys = home.ensure_keys(founding.party)
+    keys = home.ensure_keys(require_member_name(founding.party))
     if (before := _joined_before(home, founding.url, insecure=founding.insecure)) is not None:
         return before
     identity_key = IdentityKey.generate(founding.kind, founding.rule)
@@ -71,7 +72,13 @@ def found(home: PartyHome, founding: Founding, code: Secret) -> PinnedRoom:
         room = _room(terms, founding.party, link.url, shown_service(link))
         home.prepare(room, identity_key)
         document = sign_document(TERMS, terms.body(), keys)
-        return _join(home, link, "/v1/collaborations", document)
+        try:
+            return _join(home, link, "/v1/collaborations", document)
+        except NotAuthorised as error:
+            raise NotAuthorised(
+                "the founding code is wrong, used up or expired; nothing was founded",
+                hint="ask the service's operator for a new one",
+            ) from error
 
 
 def accept(home: PartyHome, invitation: Invitation, *, insecure: bool = False) -> PinnedRoom:
@@ -87,7 +94,7 @@ def accept(home: PartyHome, invitation: Invitation, *, insecure: bool = False) -
                 "the service shows other keys than the invitation names; nothing was joined",
                 hint=f"ask {invitation.inviter:.40} over another channel",
             )
-        preview = link.post("/v1/invitations/preview", InvitationPreviewBody, {"code": invitation.code})
+        preview = _preview(link, invitation)
         terms = _terms(preview, invitation)
         identity_key = _identity_key(invitation, preview, terms)
         keys = home.ensure_keys(preview.member)
@@ -109,6 +116,16 @@ def shown_service(link: RoomLink) -> ShownService:
     """The public keys that the service shows now."""
     service = link.get("/v1/service", ServiceBody)
     return ShownService(PublicKeys.of(service.service_keys), PublicKeys.of(service.worker_keys))
+
+
+def _preview(link: RoomLink, invitation: Invitation) -> InvitationPreviewBody:
+    try:
+        return link.post("/v1/invitations/preview", InvitationPreviewBody, {"code": invitation.code})
+    except NotAuthorised as error:
+        raise NotAuthorised(
+            "the invitation is used up, replaced by a newer one, revoked or expired; nothing was joined",
+            hint=f"ask {invitation.inviter:.40} for a new one; if you joined with it before, use that --home",
+        ) from error
 
 
 def _room(terms: Terms, member: str, url: str, service: ShownService) -> PinnedRoom:

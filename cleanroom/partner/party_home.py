@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cleanroom.errors import HomeUnusable
+from cleanroom.governance.audit_chain import KnownHead
 from cleanroom.governance.secret_text import Secret
 from cleanroom.governance.terms import IdentityTerms
 from privacy.errors import IdentityUnusable, InvalidSetting
@@ -23,7 +24,7 @@ from privacy.identifiers import IdentifierKind, IdentifierRule, IdentityKey
 from privacy.party_keys import PartyKeys, PublicKeys
 
 _KEYS, _ROOM, _PREPARED, _RECORD = "keys", "room.json", "joining.json", "record.json"
-_API_KEY, _IDENTITY_KEY = "api.key", "identity.key"
+_API_KEY, _IDENTITY_KEY, _HEAD = "api.key", "identity.key", "audit-head.json"
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ class PartyHome:
         keys = self.keys
         if keys.name != party:
             raise HomeUnusable(
-                f"{self.folder} is the home of {keys.name}, not of {party}", hint="name another --home"
+                f"{self.folder} is the home of {keys.name}, not of {party}",
+                hint="name another --home; or remove this one, if nobody has joined anything with it",
             )
         return keys
 
@@ -151,6 +153,19 @@ class PartyHome:
     def keep_record(self, record: Any) -> None:
         """Keep the signed documents, so that releases are verified without the service."""
         self._write(_RECORD, json.dumps(record, ensure_ascii=False), 0o644)
+
+    @property
+    def audit_head(self) -> KnownHead | None:
+        """Where the audit log ended when it was last verified from here; None when it never was."""
+        path = self.folder / _HEAD
+        try:
+            return KnownHead(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+        except (ValueError, TypeError) as error:
+            raise _unusable(path, "is damaged") from error
+
+    def keep_audit_head(self, head: KnownHead) -> None:
+        """Keep it, so that a log that is cut later is noticed."""
+        self._write(_HEAD, json.dumps(asdict(head)) + "\n", 0o644)
 
     def _pinned(self, name: str) -> PinnedRoom:
         try:

@@ -12,13 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from cleanroom.errors import Conflict, NotFound
+from cleanroom.errors import Conflict, Forbidden, NotFound, ServiceUntrusted
 from cleanroom.governance.audit_chain import VerifiedLog, verify_log
 from cleanroom.governance.principal import MemberRole
 from cleanroom.governance.proposal_text import ProposalKind, ProposalState, proposal_body
 from cleanroom.governance.record import PROPOSAL, verify_record
 from cleanroom.governance.room_state import RoomState
 from cleanroom.governance.secret_text import Secret
+from cleanroom.governance.terms import Terms
 from cleanroom.partner.invitation_text import Invitation
 from cleanroom.partner.joining import key_by_signature
 from cleanroom.partner.party_home import PartyHome, identity_text
@@ -74,9 +75,19 @@ class RoomClient:
         return self.link.get(self._here, CollaborationBody)
 
     def verify_record(self) -> RoomState:
-        """Members and rules as the signed documents prove them; kept in the home. Raises SignatureInvalid."""
+        """Members and rules as the signed documents prove them; kept in the home.
+
+        Raises SignatureInvalid; ServiceUntrusted when they are not those of the room that was joined.
+        """
         record = self.link.get(f"{self._here}/record", RecordBody).record
         state = verify_record(record)
+        mine = state.members.get(self.room.member)
+        is_joined_room = Terms.of(record["terms"]["body"]).digest == self.room.terms_digest
+        if not is_joined_room or mine is None or mine.keys != self.home.keys.public:
+            raise ServiceUntrusted(
+                "the service shows a record of another room than the one that was joined; it is not relied on",
+                hint="ask the other members over another channel",
+            )
         self.home.keep_record(record)
         return state
 
@@ -84,6 +95,10 @@ class RoomClient:
         """All proposals, or those in one state."""
         chosen = {} if state is None else {"state": str(state)}
         return self.link.get(f"{self._here}/proposals", ProposalsBody, **chosen)
+
+    def proposal(self, proposal: str) -> ProposalBody:
+        """One proposal with its whole text."""
+        return self.link.get(f"{self._here}/proposals/{proposal}", ProposalBody)
 
     def propose(self, kind: ProposalKind, content: Mapping[str, Any]) -> ProposalBody:
         """Sign and propose; signed anew when another proposal came in between."""
@@ -97,7 +112,7 @@ class RoomClient:
 
     def approve(self, proposal: str) -> ProposalBody:
         """Sign another member's proposal, over the text as this machine reads it."""
-        view = self.link.get(f"{self._here}/proposals/{proposal}", ProposalBody)
+        view = self.proposal(proposal)
         document = self._signed(view.kind, view.content, view.sequence)
         return self.link.post(f"{self._here}/proposals/{proposal}/signatures", ProposalBody, document)
 
@@ -111,8 +126,9 @@ class RoomClient:
         proposal = self._membership(content) or self.propose(ProposalKind.MEMBERSHIP, content)
         if proposal.state is not ProposalState.EFFECTIVE:
             return Invited(proposal.id, tuple(proposal.waiting_for), None)
+        self._require_agreed(member, roles)
         issued = self.link.post(f"{self._here}/invitations", InvitationIssuedBody, {"proposal": proposal.id})
-        return Invited(proposal.id, (), Secret(self._invitation(issued).text()))
+        return Invited(proposal.id, (), Secret(self._invitation(issued.code, roles).text()))
 
     def propose_rules(self, document: RuleDocument) -> ProposalBody:
         """Sign the document of an own dataset."""
@@ -134,8 +150,8 @@ class RoomClient:
         return self.link.get(f"{self._here}/datasets/{name}", DatasetBody)
 
     def upload(self, source: Path, dataset: str, *, progress: Progress = say_nothing) -> UploadedTable:
-        """Check, seal and send a table of hashed people."""
-        document = RuleDocument.of(self.dataset(dataset).rules)
+        """Check, seal and send a table of hashed people, under the rules that the owner is proved to have signed."""
+        document = self._own_rules(dataset)
         return upload_table(self.link, self.home, document, source, progress=progress)
 
     def versions(self, dataset: str) -> VersionsBody:
@@ -151,9 +167,15 @@ class RoomClient:
         return self.link.get(f"{self._here}/audit", AuditBody, after=after, limit=limit)
 
     def verify_audit(self) -> VerifiedLog:
-        """The whole log, verified under the pinned key of the service. Raises LogBroken."""
+        """The whole log, verified under the pinned key of the service and from where it ended the last time.
+
+        Raises LogBroken.
+        """
         export = self.link.get(f"{self._here}/audit/export", AuditExportBody)
-        return verify_log(export.lines, export.checkpoints, self.room.service_keys.signing)
+        keys, known = self.room.service_keys, self.home.audit_head
+        verified = verify_log(export.lines, export.checkpoints, keys.signing, known_head=known)
+        self.home.keep_audit_head(verified.head)
+        return verified
 
     def keys(self) -> KeysBody:
         """The party's API keys, without their secrets."""
@@ -178,6 +200,30 @@ class RoomClient:
         body = proposal_body(self.room.collaboration, kind, content, sequence)
         return sign_document(PROPOSAL, body, self.home.keys)
 
+    def _own_rules(self, dataset: str) -> RuleDocument:
+        """Not as the service tells them: looser rules would be sealed for. Raises NotFound, Forbidden."""
+        owned = self.verify_record().rules.get(dataset)
+        if owned is None or owned.closed:
+            raise NotFound(
+                f"dataset {dataset:.40} has no rules in this room; nothing was sealed",
+                hint="sign its rules first: mixroom room rules FILE",
+            )
+        if owned.owner != self.room.member:
+            raise Forbidden(
+                f"dataset {dataset} is {owned.owner}'s; nothing was sealed",
+                hint="upload to a dataset of your own",
+            )
+        return owned.document
+
+    def _require_agreed(self, member: str, roles: frozenset[MemberRole]) -> None:
+        """The service alone does not decide who is handed an invitation, and with it the identity key."""
+        invited = self.verify_record().invited.get(member)
+        if invited is None or invited.roles != roles:
+            raise ServiceUntrusted(
+                "the service says that every owner has signed this membership, and cannot prove it",
+                hint="ask the other owners over another channel; nobody was invited",
+            )
+
     def _membership(self, content: Mapping[str, Any]) -> ProposalBody | None:
         """An own proposal of the same membership that waits, or is in force and not yet accepted."""
         joined = {member.name for member in self.collaboration().members}
@@ -188,12 +234,12 @@ class RoomClient:
                 return ProposalBody(**proposal.model_dump())
         return None
 
-    def _invitation(self, issued: InvitationIssuedBody) -> Invitation:
-        for_owner = MemberRole.OWNER in issued.roles
+    def _invitation(self, code: str, roles: frozenset[MemberRole]) -> Invitation:
+        for_owner = MemberRole.OWNER in roles  # as this party proposed it, whatever the service says
         return Invitation(
             url=self.room.url,
             collaboration=self.room.collaboration,
-            code=issued.code,
+            code=code,
             inviter=self.room.member,
             inviter_fingerprint=self.home.keys.public.fingerprint,
             terms_digest=self.room.terms_digest,

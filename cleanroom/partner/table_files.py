@@ -1,13 +1,13 @@
 """A partner's own table, CSV or Parquet, read and rewritten a piece at a time.
 
-All columns of a CSV file are texts: a postcode keeps its zero, and nothing is guessed. Errors never show Arrow's own
+What is read is what sealing reads too, so a table that can be hashed can be uploaded. Errors never show Arrow's own
 words, which quote cells.
 """
 
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from cleanroom.datasets.table_reading import TableFile, TableUnreadable
 from cleanroom.errors import TableRefused
-
-BATCH_ROWS = 64 * 1024
-_CSV_BLOCK_BYTES = 1024 * 1024  # Arrow reads some thirty blocks ahead
 
 
 @dataclass(frozen=True)
@@ -31,19 +29,10 @@ class TableSource:
 
 @contextlib.contextmanager
 def open_table(path: Path) -> Iterator[TableSource]:
-    """Read `path`, whose ending .csv or .parquet says what it is. Raises TableRefused, also while rows are read."""
-    with _refusing_for(path):
-        match path.suffix.lower():
-            case ".csv":
-                file = _csv_reader(path)
-                schema, batches = file.schema, iter(file)
-            case ".parquet":
-                file = pq.ParquetFile(path)
-                schema, batches = file.schema_arrow, file.iter_batches(batch_size=BATCH_ROWS)
-            case _:
-                raise _unknown_ending(path)
-    with file:
-        yield TableSource(_unique_names(schema).remove_metadata(), _guarded(path, batches))
+    """Read `path` as sealing reads it (`TableFile`). Raises TableRefused, also while rows are read."""
+    file = TableFile.open(path)
+    with contextlib.closing(_whole_rows(file)) as batches:
+        yield TableSource(_unique_names(file.schema).remove_metadata(), batches)
 
 
 @contextlib.contextmanager
@@ -71,36 +60,20 @@ def new_table(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.RecordBatc
         part.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def _refusing_for(path: Path) -> Iterator[None]:
+def _whole_rows(file: TableFile) -> Generator[pa.RecordBatch, None, None]:
     try:
-        yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError):
-        # without `from`: Arrow's message quotes the row it stumbled over
+        yield from file.batches(file.schema.names)
+    except TableUnreadable:
         raise TableRefused(
-            f"{path.name} cannot be read as a table; nothing was written",
-            hint="a CSV file needs UTF-8, commas, one header line and as many cells in every line",
+            f"{file.path.name} cannot be read as a table; nothing was written",
+            hint="export it as UTF-8 CSV with one header line, or as Parquet",
         ) from None
-
-
-def _guarded(path: Path, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    while True:
-        with _refusing_for(path):
-            batch = next(batches, None)
-        if batch is None:
-            return
-        yield batch
-
-
-def _csv_reader(path: Path) -> pa_csv.CSVStreamingReader:
-    parsing = pa_csv.ParseOptions(newlines_in_values=True)
-    reading = pa_csv.ReadOptions(block_size=_CSV_BLOCK_BYTES)
-    with pa_csv.open_csv(path, read_options=reading, parse_options=parsing) as guessed:
-        names = guessed.schema.names
-    texts = pa_csv.ConvertOptions(
-        column_types={name: pa.string() for name in names}, strings_can_be_null=False
-    )
-    return pa_csv.open_csv(path, read_options=reading, parse_options=parsing, convert_options=texts)
+    if file.broken_rows:
+        raise TableRefused(
+            f"{file.broken_rows:,} rows of {file.path.name} have more or fewer cells than its header; nothing was "
+            "written",
+            hint="quote cells that hold separators",
+        )
 
 
 def _writer(part: Path, ending: str, schema: pa.Schema) -> pa_csv.CSVWriter | pq.ParquetWriter:

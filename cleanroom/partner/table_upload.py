@@ -6,7 +6,7 @@ import base64
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -126,7 +126,7 @@ def _chunks(file: BinaryIO, sent: int, sealed: SealedTable, progress: Progress) 
 
 def _completion(home: PartyHome, sealed: SealedTable, key: bytes) -> dict[str, Any]:
     keys, context = home.keys, sealed.manifest.context
-    wrapping = wrapping_context(context)
+    wrapping = context.wrapping()
     wrapped = [
         base64.b64encode(wrap_key(key, recipient, wrapping)).decode()
         for recipient in (keys.public.sealing, home.room.worker_keys.sealing)
@@ -140,5 +140,4 @@ def _completion(home: PartyHome, sealed: SealedTable, key: bytes) -> dict[str, A
 
 def wrapping_context(context: TableContext) -> dict[str, str]:
     """What a wrapped data key is bound to."""
-    bound = {name: value for name, value in asdict(context).items() if name != "identity_tag"}
-    return {"purpose": "dataset key", **bound}
+    return context.wrapping()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cleanroom.query.absence import may_keep_absent
@@ -15,6 +16,7 @@ from cleanroom.query.traits import Traits, origin
 from cleanroom.query.value_rules import one_of
 
 MOST_ROWS_OF_A_PERSON = 6  # tables whose rows may meet each other without a step that groups
+MOST_TIMES = 3  # of them, uses of one table: a person with 500 rows has 500 to that power
 
 
 def joined(join: Join, left: Schema, right: Schema) -> Schema:
@@ -26,15 +28,11 @@ def joined(join: Join, left: Schema, right: Schema) -> Schema:
     multiplying = left.multiplying | right.multiplying
     multiplying |= frozenset() if right.single else frozenset(right.scans)
     multiplying |= frozenset() if left.single else frozenset(left.scans)
-    if len(multiplying) > MOST_ROWS_OF_A_PERSON:
-        raise Refused(
-            "join_size",
-            f"the rows of more than {MOST_ROWS_OF_A_PERSON} tables meet each other",
-            "group by the identity column in a step of its own before joining",
-        )
+    scans = {**left.scans, **right.scans}
+    _require_few_rows(multiplying, scans)
     whole = Schema(
         fields,
-        {**left.scans, **right.scans},
+        scans,
         _optional(join.kind, left, right),
         multiplying,
         left.single and right.single,
@@ -47,6 +45,18 @@ def joined(join: Join, left: Schema, right: Schema) -> Schema:
     required = [fields[name].scans for name in join.required if fields[name].bare]
     present = frozenset[int]().union(*required, *(present_scans(item, whole) for item in join.conditions))
     return replace(whole, optional=whole.optional - present)
+
+
+def _require_few_rows(multiplying: frozenset[int], scans: Mapping[int, str]) -> None:
+    """Raises Refused for joins in which one person's rows could outgrow the worker."""
+    times = Counter(scans[index] for index in multiplying)
+    if len(multiplying) > MOST_ROWS_OF_A_PERSON or max(times.values(), default=0) > MOST_TIMES:
+        raise Refused(
+            "join_size",
+            f"the rows of more than {MOST_ROWS_OF_A_PERSON} tables meet each other, or of one more than "
+            f"{MOST_TIMES} times",
+            "group by the identity column in a step of its own before joining",
+        )
 
 
 def present_scans(condition: Expression, source: Schema) -> frozenset[int]:

@@ -16,7 +16,7 @@ from cleanroom.release.contribution_table import (
     steps_sql,
 )
 from cleanroom.release.history import History
-from cleanroom.release.release_terms import ROWS_COUNTED, MeasureFunction, MeasureTerms
+from cleanroom.release.release_terms import ROWS_COUNTED, SHARES, WHOLE_NUMBERS, MeasureFunction, MeasureTerms
 from cleanroom.release.sketch_span import Sketch, UnitSketch
 
 BATCH_NUMBERS = 8_000_000  # at most so many 64-bit numbers of sketches in memory
@@ -63,16 +63,19 @@ def _columns(index: int, measure: MeasureTerms) -> list[_Column]:
     # A sum of flags counts the people who have one; in a sum of money a zero is a value like others.
     contributes = f"m{index} IS NOT NULL" if measure.bound is not None else f"m{index} <> 0"
     columns = [_Column(index, PEOPLE, f"count(*) FILTER ({contributes})")]
+    money = ""
     if is_summed(measure):
         # Steps of another size are another unit.
         unit = f"{measure.unit} in 10^{-sketch_decimals(measure)}"
+        money = unit if measure.unit not in (WHOLE_NUMBERS, SHARES) else ""
         columns.append(_Column(index, unit, f"sum({steps_sql(measure, f'm{index}')})"))
     elif measure.unit != PEOPLE:
         columns.append(_Column(index, measure.unit, f"sum(m{index})"))
     if measure.function is MeasureFunction.AVG:
         columns.append(_Column(index, ROWS_COUNTED, f"sum(n{index})"))
     if measure.beside_people:
-        columns += [replace(column, unit=PEOPLE) for column in columns[1:]]
+        # Money is no number of people; the values behind its average are.
+        columns += [replace(column, unit=PEOPLE) for column in columns[1:] if column.unit != money]
     return columns
 
 

@@ -45,6 +45,18 @@ def contribution_table(
     connection: duckdb.DuckDBPyConnection, contributions_sql: str, terms: ReleaseTerms, history: History
 ) -> Iterator[ContributionTable]:
     """Run the plan's SQL once, into a temporary table that is gone afterwards."""
+    buckets = ", ".join(f"{sql} AS b{half}" for half, sql in enumerate(bucket_sql(history)))
+    _drop(connection)
+    try:
+        clipped = clipped_sql(contributions_sql, terms)
+        connection.execute(f"CREATE TEMP TABLE {TABLE} AS SELECT *, {buckets} FROM ({clipped})")
+        yield ContributionTable(connection, terms)
+    finally:
+        _drop(connection)
+
+
+def clipped_sql(contributions_sql: str, terms: ReleaseTerms) -> str:
+    """SQL of the contributions with every person's sums cut to their bounds."""
     clipped = ", ".join(
         # Not least() alone: DuckDB's skip NULL, and who adds nothing would add a whole bound.
         f"CASE WHEN m{index} IS NOT NULL THEN "
@@ -52,16 +64,7 @@ def contribution_table(
         for index, measure in enumerate(terms.measures)
         if is_summed(measure)
     )
-    replaced = f"REPLACE ({clipped})" if clipped else ""
-    buckets = ", ".join(f"{sql} AS b{half}" for half, sql in enumerate(bucket_sql(history)))
-    _drop(connection)
-    try:
-        connection.execute(
-            f"CREATE TEMP TABLE {TABLE} AS SELECT * {replaced}, {buckets} FROM ({contributions_sql})"
-        )
-        yield ContributionTable(connection, terms)
-    finally:
-        _drop(connection)
+    return f"SELECT * {f'REPLACE ({clipped})' if clipped else ''} FROM ({contributions_sql})"
 
 
 def is_summed(measure: MeasureTerms) -> bool:

@@ -15,6 +15,7 @@ from enum import StrEnum
 import numpy as np
 
 from cleanroom.release.history import History, UnitHistory
+from cleanroom.release.information_sets import touched_by_picks
 from cleanroom.release.sketch_span import Floats, Projection, Sketch, SketchSpan, UnitSketch
 from cleanroom.release.sparse_remainder import robust_coefficients
 from cleanroom.release.weighted_fit import weighted_coefficients
@@ -23,6 +24,7 @@ DENOMINATORS = (1, 2, 3)
 SPAN_DENOMINATORS = (1, 2, 3, 4, 5, 6)
 MOST_UNDECIDED = 6
 UNDECIDED = 0.15  # from the next whole number
+MOST_DETERMINED = 0.1  # mean leverage of a number's buckets, beyond that of all buckets
 _SAME = 1e-3  # of one step; real differences of denominators up to 6 are 1/6 and more
 
 
@@ -60,7 +62,8 @@ class DifferenceAudit:
         all buckets fit them exactly; differences of `min_group_size` people and more; numbers of different units; what
         an analyst knows from elsewhere; two people whose contributions cancel in the same two buckets (1 in
         buckets**2 per pair).
-    A full history is closed, not forgotten: then only what is already known is let through.
+    A full history is closed, not forgotten: then only what is already known is let through. So are few people about
+    whom many numbers are out (`_told_enough`).
     Sources: Denning, Denning, Schwartz 1979 (trackers); Chin, Ozsoyoglu 1982 (auditing by linear algebra);
         Eppstein, Goodrich, Uyeda, Varghese 2011 (differences of sets from small sketches).
     """
@@ -118,7 +121,8 @@ class DifferenceAudit:
             return Finding.KNOWN
         if any(count < self.min_group_size for count in counts):
             return Finding.TOO_CLOSE
-        return Finding.FULL if span.size >= self.history.capacity else Finding.NEW
+        exhausted = span.size >= self.history.capacity or _told_enough(span, sketch)
+        return Finding.FULL if exhausted else Finding.NEW
 
     def _find_inside(self, span: SketchSpan, sketch: Sketch, projection: Projection) -> Finding:
         """Within rounding of the span: known if exactly so, refused if that cannot be shown."""
@@ -141,6 +145,7 @@ class DifferenceAudit:
             counts += [self._count(span, sketch, whole, denominator) for whole in candidates if whole.any()]
         for fit in (span.combination(projection.coefficients), *fits):
             counts += [self._count(span, sketch, whole, 1) for whole in _roundings(fit) if whole.any()]
+        counts += touched_by_picks(span, sketch, projection, self.min_group_size)
         if robust.size and np.abs(robust).max() > _SAME:
             counts.append(self._touched(span.real_remainder(sketch, robust)))
         return counts
@@ -171,6 +176,20 @@ class DifferenceAudit:
     def _earlier(self, unit: str) -> UnitHistory:
         nothing = np.zeros((0, self.history.length), np.int64)
         return self.history.units.get(unit) or UnitHistory(nothing, nothing.copy())
+
+
+def _told_enough(span: SketchSpan, sketch: Sketch) -> bool:
+    """Whether so many independent numbers are about these few people that their answers could be reconstructed.
+
+    Each equation may be about many, yet with half as many equations as people, yes-or-no answers of all of them follow
+    by linear programming, and with about 2 / log2(n) as many in principle (Dinur, Nissim 2003). A bucket's leverage is
+    how far it is determined; what chance alone gives a bucket is taken off, so that partitions of many people, who
+    fill all buckets, are never held back. It comes to a fifth to a third as many numbers as people, up to 3,000 people;
+    beyond that the history's capacity is the bound.
+    """
+    own = span.leverage[sketch != 0]
+    chance = span.size / len(sketch) + 2 * float(span.leverage.std()) / len(own) ** 0.5
+    return bool(float(own.mean()) - chance > MOST_DETERMINED)
 
 
 def _roundings(fit: Floats) -> list[Sketch]:

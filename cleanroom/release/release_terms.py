@@ -23,6 +23,7 @@ from cleanroom.rules.analysis_rule import Mode
 
 WHOLE_NUMBERS = "rows"  # the unit of sums of whole numbers; with its step it is that of counts
 ROWS_COUNTED = "rows in 10^0"
+SHARES = "shares"  # the unit of sums of 1 / count
 
 
 class MeasureFunction(StrEnum):
@@ -77,6 +78,7 @@ class ReleaseTerms:
 
     max_groups, max_rows: in dp mode, cells per person in each grouping set, and rows per person and cell.
     epsilon, delta: what this release node may spend in dp mode; unit: one person, add or remove.
+    optional_tables: datasets that some of the people need not be in, by an outer join or a UNION.
     """
 
     mode: Mode
@@ -89,6 +91,7 @@ class ReleaseTerms:
     delta: float = 0.0
     max_groups: int = 1
     max_rows: int = 1
+    optional_tables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

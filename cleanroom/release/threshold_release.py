@@ -15,6 +15,7 @@ from cleanroom.release.difference_audit import DifferenceAudit, Finding
 from cleanroom.release.history import History
 from cleanroom.release.release_outcome import ReleaseOutcome
 from cleanroom.release.release_terms import Cell, Diagnosis, ReleaseTerms
+from cleanroom.release.table_dependence import dependent_people
 from cleanroom.release.threshold_rules import Objection, objection_to
 
 _OBJECTION = {
@@ -36,7 +37,8 @@ def threshold_cells(
     """
     with contribution_table(connection, contributions_sql, terms, history) as table:
         cells = cell_statistics(table)
-        objections = {cell.number: [objection_to(one, terms) for one in cell.measures] for cell in cells}
+        dependent = dependent_people(table, contributions_sql)
+        objections = {cell.number: _objections(cell, dependent.get(cell.number), terms) for cell in cells}
         asked = sorted(
             (cell for cell in cells if Objection.NONE in objections[cell.number]),
             key=lambda cell: _audit_order(cell, terms),
@@ -51,6 +53,15 @@ def threshold_cells(
     shown = tuple(_shown(cell, objections[cell.number]) for cell in cells)
     released = tuple(cell for cell in shown if any(value is not None for value in cell.values))
     return ReleaseOutcome(released, audit.updated_history(), _diagnosis(cells, objections, terms))
+
+
+def _objections(cell: CellStatistics, dependent: list[int] | None, terms: ReleaseTerms) -> list[Objection]:
+    """What each measure's own rules say; then whether it depends on a few people of an optional table."""
+    found = [objection_to(one, terms) for one in cell.measures]
+    for index, people in enumerate(dependent or ()):
+        if found[index] is Objection.NONE and 0 < people < terms.min_group_size:
+            found[index] = Objection.PRESENCE
+    return found
 
 
 def _audit_order(cell: CellStatistics, terms: ReleaseTerms) -> tuple[int, int, int, int]:

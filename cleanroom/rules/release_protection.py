@@ -65,6 +65,7 @@ def release_terms(release: Release, schema: Schema, protection: Protection) -> R
         delta=protection.delta,
         max_groups=protection.max_groups,
         max_rows=protection.max_rows,
+        optional_tables=tuple(sorted({schema.scans[scan] for scan in schema.optional})),
     )
 
 
@@ -93,7 +94,7 @@ def _measure(measure: Measure, source: Relation, schema: Schema, protection: Pro
             return MeasureTerms(measure.function, ROWS_COUNTED, presence, beside_people=shaped)
     assert argument is not None
     terms = _summed(measure.function, argument, presence, protection)
-    return terms if argument.measure is not None else replace(terms, beside_people=_shapes_rows(source))
+    return replace(terms, beside_people=_shapes_rows(source))
 
 
 def _summed(

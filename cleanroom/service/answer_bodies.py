@@ -65,6 +65,7 @@ _WORDS = {
     403: "The caller's role does not allow this.",
     404: "There is no such thing, or the caller may not know of it.",
     405: "The path does not take this method.",
+    408: "The request did not arrive in time.",
     409: "The request contradicts what is there; nothing was changed.",
     413: "The request is larger than the service takes.",
     415: "The request's content type is not the one that the path takes.",

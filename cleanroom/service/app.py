@@ -23,6 +23,7 @@ from cleanroom.service.answer_schedule import AnswerSchedule
 from cleanroom.service.error_answers import add_error_answers
 from cleanroom.service.request_gate import RequestGate
 from cleanroom.service.room_parts import RoomParts
+from cleanroom.service.upload_turns import UploadTurns
 
 DESCRIPTION = (
     "Organisations measure together without handing each other their data: sealed tables in, only thresholded or "
@@ -57,6 +58,7 @@ def create_app(parts: RoomParts) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.parts = parts
+    app.state.upload_turns = UploadTurns()
     for routes in (
         collaboration_routes,
         proposal_routes,

@@ -53,7 +53,6 @@ def destroy_version(
     collaboration: CollaborationId, dataset: DatasetName, version: VersionId, parts: Parts, caller: Caller
 ) -> DestroyedBody:
     """Destroy a version's keys and remove its sealed table, for its owner. The audit log proves it."""
-    destroyed = parts.governance.datasets.delete(caller, collaboration, version, now=parts.clock())
-    parts.vault.abandon(version)
-    parts.vault.delete(version)
+    destroyed = parts.governance.datasets.delete(caller, collaboration, dataset, version, now=parts.clock())
+    parts.vault.discard(version)
     return DestroyedBody.of(destroyed)

@@ -16,10 +16,12 @@ from cleanroom.service.answer_bodies import error_body
 from privacy.errors import PrivacyError
 
 _LOG = logging.getLogger("mixroom.room")
+MOST_REASONS = 50  # of a request that has the wrong shape
 _CODES = {
     400: ("request_unreadable", "the request cannot be read", "send one JSON document in UTF-8"),
     404: ("not_found", "there is no such path", "GET /openapi.json lists all paths"),
     405: ("method_not_allowed", "this path does not take this method", "GET /openapi.json lists all paths"),
+    408: ("request_slow", "the request did not arrive in time; nothing was changed", "send it again"),
     413: ("request_too_large", "the request is too large", "send less at once"),
     415: ("content_type", "the content type is not one that this path takes", "send application/json"),
 }
@@ -78,18 +80,19 @@ async def _privacy_error(request: Request, error: Exception) -> JSONResponse:
 async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
     """Names places and expectations, never the values that were sent."""
     assert isinstance(error, RequestValidationError)
+    problems = error.errors()
     reasons = [
         Reason(
             "request_invalid",
-            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}",
+            f"{'.'.join(f'{part:.60}' for part in map(str, problem['loc']))}: {problem['msg']:.300}",
             "GET /openapi.json describes the request",
         )
-        for problem in error.errors()
+        for problem in problems[:MOST_REASONS]
     ]
     body = error_body(
         422,
         "request_invalid",
-        f"the request has {len(reasons)} problem{'s'[: len(reasons) != 1]}; nothing was changed",
+        f"the request has {len(problems)} problem{'s'[: len(problems) != 1]}; nothing was changed",
         hint="GET /openapi.json describes the request",
         reasons=reasons,
     )

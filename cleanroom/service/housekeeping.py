@@ -50,10 +50,9 @@ def tidy(parts: RoomParts) -> None:
     """One round. Whatever is interrupted is done by the next."""
     now = parts.clock()
     for destroyed in parts.governance.retention.end(now):
-        parts.vault.delete(destroyed.version)
+        parts.vault.discard(destroyed.version)
     for stale in parts.governance.retention.drop_stale_uploads(now - UPLOAD_LASTS):
-        parts.vault.abandon(stale.id)
-        parts.vault.delete(stale.id)
+        parts.vault.discard(stale.id)
     parts.vault.sweep(now.timestamp())
     _remove_orphans(parts)
     parts.governance.idempotency.purge(now=now)

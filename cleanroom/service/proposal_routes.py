@@ -90,6 +90,5 @@ def decline_proposal(
 def _settled(parts: RoomParts, view: ProposalView) -> ProposalBody:
     """A removal destroys the keys of its member's tables; the sealed files then go too."""
     for destroyed in view.destroyed:
-        parts.vault.abandon(destroyed.version)
-        parts.vault.delete(destroyed.version)
+        parts.vault.discard(destroyed.version)
     return ProposalBody.of(view)

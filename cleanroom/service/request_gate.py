@@ -5,9 +5,11 @@ The log line holds method, path, caller and status; never a query string, a body
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import time
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -19,6 +21,8 @@ from cleanroom.service.json_limits import LARGEST_JSON, read_json, require_plain
 
 BODY, BODY_DIGEST = "mixroom.body", "mixroom.body_sha256"
 RAW_CONTENT = "/content"
+BODY_SECONDS = 30.0  # for a JSON request to arrive
+LONGEST_LOGGED = 300
 _LOG = logging.getLogger("mixroom.room")
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -59,14 +63,20 @@ class RequestGate:
         finally:
             caller = scope["state"].get("caller", "-")
             took = 1000 * (time.monotonic() - started)
-            _LOG.info("%s %s %s %d %.0f ms", scope["method"], scope["path"], caller, answered.status, took)
+            path = quote(scope["path"][:LONGEST_LOGGED], safe="/")  # a line break in it would forge lines
+            _LOG.info("%s %s %s %d %.0f ms", scope["method"], path, caller, answered.status, took)
 
     async def _admit(self, scope: Scope, receive: Receive, answered: _Answered) -> None:
         headers = Headers(scope=scope)
         if scope["path"].endswith(RAW_CONTENT):
             await self._app(scope, receive, answered.send)
             return
-        body = await _whole_body(headers, receive)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _whole_body(headers, receive)
+        except TimeoutError:
+            await plain_error_answer(408, {"Connection": "close"})(scope, receive, answered.send)
+            return
         if body is None:
             await plain_error_answer(413)(scope, receive, answered.send)
             return
@@ -126,5 +136,7 @@ async def _whole_body(headers: Headers, receive: Receive) -> bytes | None:
         body += message.get("body", b"")
         if len(body) > LARGEST_JSON:
             return None
-        if message["type"] != "http.request" or not message.get("more_body", False):
+        if message["type"] != "http.request":  # the caller has gone; what came of the body is not acted on
+            return None
+        if not message.get("more_body", False):
             return bytes(body)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from cleanroom.errors import StoreUnavailable
 from cleanroom.governance.principal import Principal, PrincipalKind
 from cleanroom.governance.secret_text import Secret
 from cleanroom.service.app import create_app
@@ -23,7 +24,8 @@ BACKLOG = 1024
 
 @dataclass(frozen=True)
 class FirstCredentials:
-    """Made once, on the first start: the operator's key, and a code that founds one collaboration."""
+    """Made on the first start, and when no operator's key is good any more: such a key, and a code that founds one
+    collaboration. Who starts the service can write its files anyway."""
 
     operator_key: Secret
     founding_code: Secret
@@ -31,7 +33,7 @@ class FirstCredentials:
 
 @dataclass(frozen=True)
 class Opened:
-    """The service listens. `first`: only when it was started for the first time."""
+    """The service listens. `first`: only when there was no operator's key that is still good."""
 
     url: str
     first: FirstCredentials | None
@@ -44,30 +46,31 @@ def serve(settings: RoomSettings, *, opened: Callable[[Opened], None]) -> None:
     """
     _log_to_stderr()
     with open_room(settings) as parts, _bound(settings) as bound:
+        configuration = _configuration(settings, parts)  # before anything is made or shown
         housekeeping = Housekeeping(parts)
         housekeeping.start()
         try:
             opened(Opened(_url(settings, bound), first_credentials(parts)))
-            server = uvicorn.Server(_configuration(settings, parts))
-            server.run(sockets=[bound])
+            uvicorn.Server(configuration).run(sockets=[bound])
         finally:
             housekeeping.close()
 
 
 def first_credentials(parts: RoomParts) -> FirstCredentials | None:
-    """An operator's key and a founding code, unless there has ever been an operator."""
+    """An operator's key and a founding code, unless an operator has a key that is still good."""
     operator = Principal(PrincipalKind.OPERATOR, "operator", None, frozenset(), "first start")
     keys = parts.governance.api_keys
-    if keys.list(operator):
-        return None
     now = parts.clock()
+    held = [key for key in keys.list(operator) if key.kind is PrincipalKind.OPERATOR]
+    if any(key.expires > now and (key.ended is None or key.ended > now) for key in held):
+        return None
     issued = keys.create_operator(now=now)
     code = keys.create_founding_code(keys.authenticate(issued.key.reveal(), now=now), now=now)
     return FirstCredentials(issued.key, code.key)
 
 
 def _configuration(settings: RoomSettings, parts: RoomParts) -> uvicorn.Config:
-    return uvicorn.Config(
+    configuration = uvicorn.Config(
         create_app(parts),
         ssl_certfile=settings.certificate,
         ssl_keyfile=settings.key,
@@ -78,6 +81,14 @@ def _configuration(settings: RoomSettings, parts: RoomParts) -> uvicorn.Config:
         h11_max_incomplete_event_size=64 * 1024,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+    try:
+        configuration.load()
+    except OSError as error:  # ssl.SSLError is one
+        raise StoreUnavailable(
+            "the certificate or its key cannot be read or do not belong together; nothing was started",
+            hint="give PEM files that this user may read with --certificate and --key",
+        ) from error
+    return configuration
 
 
 def _bound(settings: RoomSettings) -> socket.socket:
@@ -87,9 +98,12 @@ def _bound(settings: RoomSettings) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((settings.host, settings.port))
         bound.listen(BACKLOG)  # whoever reads the URL may connect at once
-    except OSError:
+    except OSError as error:
         bound.close()
-        raise
+        raise StoreUnavailable(
+            f"{settings.host:.60} port {settings.port} cannot be listened on: {error.strerror or 'no such address'}",
+            hint="choose another --port or --host, or stop what listens there",
+        ) from error
     return bound
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
+import anyio
 import anyio.from_thread
 from fastapi import APIRouter, Request
-from starlette.concurrency import run_in_threadpool
 
 from cleanroom.service import uploads
 from cleanroom.service.answer_bodies import Answered
@@ -23,6 +24,7 @@ from cleanroom.service.error_answers import WrongContentType
 from cleanroom.service.path_names import CollaborationId, DatasetName, Offset, VersionId
 from cleanroom.service.repeats import Repeat
 from cleanroom.service.room_parts import Parts
+from cleanroom.service.upload_turns import PIECE_SECONDS, SentTooSlowly, UploadTurns
 from cleanroom.service.uploads import Completion, UploadPlace
 
 router = APIRouter(prefix="/v1/collaborations/{collaboration}/datasets/{dataset}/uploads", tags=["uploads"])
@@ -77,9 +79,9 @@ async def put_content(
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != RAW:
         raise WrongContentType(f"a part of a sealed table is {RAW}", hint=f"send Content-Type: {RAW}")
     place = UploadPlace(collaboration, dataset, version)
-    progress = await run_in_threadpool(
-        uploads.append, parts, caller, place, offset=offset, chunks=_received(request)
-    )
+    store = partial(uploads.append, parts, caller, place, offset=offset, chunks=_received(request))
+    turns: UploadTurns = request.app.state.upload_turns
+    progress = await turns.store(caller.label, store)
     return UploadBody.of(version, progress)
 
 
@@ -113,10 +115,16 @@ def _received(request: Request) -> Iterator[bytes]:
 
     async def piece() -> bytes:
         collected = bytearray()
-        async for chunk in stream:
-            collected += chunk
-            if len(collected) >= STORED_AT_ONCE:
-                break
+        with anyio.move_on_after(PIECE_SECONDS) as time:
+            async for chunk in stream:
+                collected += chunk
+                if len(collected) >= STORED_AT_ONCE:
+                    break
+        if time.cancelled_caught:
+            raise SentTooSlowly(
+                "the rest of this part did not arrive in time; what arrived before is kept",
+                hint="ask for the upload's progress and go on from there",
+            )
         return bytes(collected)
 
     while received := anyio.from_thread.run(piece):

@@ -55,11 +55,14 @@ def begin(
 ) -> UploadProgress:
     """Announce an upload, or take up one that was announced alike."""
     _require_own(parts, principal, place)
-    fresh = _find(parts, principal, place) is None
-    if fresh:
+    known = _find(parts, principal, place)
+    fresh = known is None
+    if known is None:
         announced = {"sealed_bytes": sealed_bytes, "sealed_sha256": sealed_sha256}
         new = NewVersion(place.collaboration, place.dataset, place.version, announced)
         parts.governance.datasets.begin_upload(principal, new, now=parts.clock())
+    else:
+        _require_open(known)
     try:
         return parts.vault.begin(place.version, sealed_bytes, sealed_sha256)
     except RoomError:
@@ -112,11 +115,10 @@ def complete(
 
 
 def abandon(parts: RoomParts, principal: Principal, place: UploadPlace) -> None:
-    """Nothing of the upload stays."""
+    """Nothing of the upload stays. Its row goes first, so that a completion at the same moment wins or loses whole."""
     require_uploading(parts, principal, place)
-    parts.vault.abandon(place.version)
-    parts.vault.delete(place.version)
     parts.governance.datasets.abandon_upload(principal, place.collaboration, place.version)
+    parts.vault.discard(place.version)
 
 
 def require_uploading(parts: RoomParts, principal: Principal, place: UploadPlace) -> VersionView:
@@ -125,9 +127,13 @@ def require_uploading(parts: RoomParts, principal: Principal, place: UploadPlace
     version = _find(parts, principal, place)
     if version is None:
         raise NotFound("there is no such upload", hint="announce the upload again")
+    _require_open(version)
+    return version
+
+
+def _require_open(version: VersionView) -> None:
     if version.state is not VersionState.UPLOADING:
         raise Conflict("this version is not being uploaded", hint="begin a new upload")
-    return version
 
 
 def _require_own(parts: RoomParts, principal: Principal, place: UploadPlace) -> DatasetView:

@@ -218,3 +218,44 @@ def test_wrong_usage_is_told_before_anything_is_sent(terminal, here, arguments, 
     told, _ = terminal.refused("room", *arguments, code=2)
 
     assert error in told
+
+
+def test_mistakes_are_told_before_anything_is_asked_or_sent(terminal, crm, acme):
+    for arguments, told in (
+        (("approve", "pro-xyz"), "pro-xyz is not a proposal's id"),
+        (("query", "nofile.sql"), "there is no file nofile.sql"),
+        (("query", BY_REGION, "--out", "none/release.json"), "nothing was asked"),
+    ):
+        seen = terminal("room", *arguments, "--home", acme)
+        assert (seen.code, seen.out) == (2, "")
+        assert told in seen.err
+        assert seen.err.count("\n") == 2
+
+    assert (
+        json.loads(terminal("room", "audit", "--json", "--home", acme).out)[-1]["action"] == "manifest signed"
+    )
+
+
+def test_a_wrong_code_a_used_invitation_and_a_missing_table_name_themselves(service, terminal, acme, here):
+    invited = terminal("room", "invite", "ana", "--role", "analyst", "--home", acme)
+    terminal("room", "accept", invited.out.strip(), "--home", "room/ana")
+
+    again = terminal("room", "accept", invited.out.strip(), "--home", "room/other")
+    wrong = terminal(
+        "room", "create", "S", "--as", "b", "--url", service.url, "--code", "x", "--home", "room/b"
+    )
+    terminal("room", "rules", "crm.toml", "--home", acme)
+    missing = terminal("room", "upload", "none.csv", "--dataset", "crm", "--home", acme)
+
+    assert [seen.code for seen in (again, wrong, missing)] == [1, 1, 1]
+    assert "the invitation is used up" in again.err
+    assert "the founding code is wrong, used up or expired" in wrong.err
+    assert "none.csv cannot be opened: No such file or directory" in missing.err
+
+
+def test_a_proposal_is_read_before_it_is_signed(terminal, acme):
+    proposal = terminal("room", "rules", "crm.toml", "--home", acme).out.strip()
+
+    shown = terminal("room", "proposals", proposal, "--home", acme)
+
+    assert json.loads(shown.out)["document"]["dataset"] == "crm"

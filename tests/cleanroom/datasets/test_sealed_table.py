@@ -34,6 +34,7 @@ def test_a_manifest_comes_back_from_json_as_it_was(plain):
         ("columns", {"a": "uuid", 'b"; --': "string"}),
         ("columns", ["a"]),
         ("created", "yesterday"),
+        ("nonce", ""),
         ("owner", None),
         ("unknown", 1),
     ],

@@ -73,7 +73,12 @@ def test_the_manifest_says_what_was_sealed(tmp_path):
         },
         "policy_digest": digest_of(document().canonical()),
         "created": "2026-03-31",
+        "nonce": table.manifest.nonce,
     }
+
+
+def test_the_same_table_sealed_twice_has_manifests_that_do_not_tell_so(tmp_path):
+    assert sealed(tmp_path).manifest.nonce != sealed(tmp_path).manifest.nonce
 
 
 def test_nothing_of_the_table_is_readable_in_the_sealed_file(tmp_path):

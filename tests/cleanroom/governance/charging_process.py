@@ -50,14 +50,15 @@ def say(line: str) -> None:
 
 
 def begin(governance: Governance, collaboration: str) -> str:
+    cost = Cost(collaboration, ("visits", "sales"), 1.0, 1e-8)
     query = NewQuery(
         id=new_query_id(),
         member="adv",
         question="SELECT COUNT(*) FROM visits",
         plan_digest=new_query_id(),
-        basis_digest="basis",
+        basis_digest=governance.queries.basis(cost),
         mode=Mode.DP,
-        cost=Cost(collaboration, ("visits", "sales"), 1.0, 1e-8),
+        cost=cost,
     )
     return governance.queries.begin(query, now=NOON).query.id
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cleanroom.governance.dataset_views import CompletedUpload, NewVersion, VersionView
 from cleanroom.governance.governance import Governance
 from cleanroom.governance.ledger import Cost
 from cleanroom.governance.pepper import Pepper
@@ -13,13 +14,14 @@ from cleanroom.governance.principal import MemberRole, Principal
 from cleanroom.governance.proposal_text import ProposalKind, proposal_body
 from cleanroom.governance.proposals import Draft, ProposalView
 from cleanroom.governance.query_views import NewQuery
-from cleanroom.governance.room_ids import new_query_id
+from cleanroom.governance.room_ids import new_query_id, new_version_id
 from cleanroom.governance.store import open_store
 from cleanroom.governance.terms import IdentityTerms, Terms, acceptance_body, new_collaboration_id
 from cleanroom.rules.analysis_rule import Mode, RuleDocument
 from privacy.party_keys import PartyKeys
 from privacy.signed_document import sign_document
 
+FOR_OWNER, FOR_WORKER = b"wrapped to the owner" * 4, b"wrapped to the worker" * 4
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)  # a Thursday
 PEPPER = Pepper(bytes(range(32)))
 OWNER = frozenset({MemberRole.OWNER})
@@ -132,20 +134,33 @@ class ExampleRoom:
         """A query on the datasets; epsilon 1 in dp mode, 0 in threshold mode."""
         query_id = new_query_id()
         epsilon = changes.pop("epsilon", 1.0 if mode is Mode.DP else 0.0)
+        cost = Cost(self.collaboration, datasets, epsilon, 1e-8 if epsilon else 0.0)
         return NewQuery(
             id=query_id,
             member=member,
             question="SELECT COUNT(*) FROM visits",
             plan_digest=changes.pop("plan_digest", f"plan of {query_id}"),
-            basis_digest="basis",
+            basis_digest=self.governance.queries.basis(cost),
             mode=mode,
-            cost=Cost(self.collaboration, datasets, epsilon, 1e-8 if epsilon else 0.0),
+            cost=cost,
+            **changes,
         )
 
     def _remember(self, name: str, key: str) -> Principal:
         self.api_keys[name] = key
         self.principals[name] = self.governance.api_keys.authenticate(key, now=NOON)
         return self.principals[name]
+
+
+def upload(room: ExampleRoom, owner: str, dataset: str, now: datetime = NOON) -> VersionView:
+    """A version that is ready and current."""
+    datasets, principal = room.governance.datasets, room.principals[owner]
+    version = new_version_id()
+    datasets.begin_upload(principal, NewVersion(room.collaboration, dataset, version), now=now)
+    completed = CompletedUpload(
+        room.collaboration, version, {"version": version}, f"vault/{version}", FOR_OWNER, FOR_WORKER
+    )
+    return datasets.complete_upload(principal, completed, now=now)
 
 
 def rules(dataset: str, **rule: Any) -> dict[str, Any]:

@@ -10,24 +10,20 @@ import pytest
 from sqlalchemy import select
 
 from cleanroom.errors import Conflict, Forbidden, NotFound
-from cleanroom.governance.dataset_views import CompletedUpload, NewVersion, VersionState, VersionView
+from cleanroom.governance.dataset_views import NewVersion, VersionState
 from cleanroom.governance.proposal_text import ProposalKind
 from cleanroom.governance.room_ids import new_version_id
 from cleanroom.governance.tables import WrappedKeyRow
 from privacy.canonical_json import digest_of
-from tests.cleanroom.governance.example_room import ANALYST, NOON, ExampleRoom, later
-
-FOR_OWNER, FOR_WORKER = b"wrapped to the owner" * 4, b"wrapped to the worker" * 4
-
-
-def upload(room: ExampleRoom, owner: str, dataset: str, now=NOON) -> VersionView:
-    datasets, principal = room.governance.datasets, room.principals[owner]
-    version = new_version_id()
-    datasets.begin_upload(principal, NewVersion(room.collaboration, dataset, version), now=now)
-    completed = CompletedUpload(
-        room.collaboration, version, {"version": version}, f"vault/{version}", FOR_OWNER, FOR_WORKER
-    )
-    return datasets.complete_upload(principal, completed, now=now)
+from tests.cleanroom.governance.example_room import (
+    ANALYST,
+    FOR_OWNER,
+    FOR_WORKER,
+    NOON,
+    ExampleRoom,
+    later,
+    upload,
+)
 
 
 def test_an_upload_becomes_current_when_it_is_complete(room: ExampleRoom) -> None:
@@ -54,7 +50,7 @@ def test_only_its_owner_touches_a_dataset(room: ExampleRoom) -> None:
         with pytest.raises(Forbidden):
             datasets.begin_upload(other, NewVersion(room.collaboration, "visits", new_version_id()), now=NOON)
         with pytest.raises(Forbidden):
-            datasets.delete(other, room.collaboration, version.id, now=NOON)
+            datasets.delete(other, room.collaboration, "visits", version.id, now=NOON)
         with pytest.raises(Forbidden):
             datasets.owner_key(other, room.collaboration, version.id)
     with pytest.raises(NotFound):
@@ -83,7 +79,7 @@ def test_deletion_destroys_the_keys_and_leaves_a_proof(room: ExampleRoom) -> Non
     room.put_rules("adv", "visits")
     version = upload(room, "adv", "visits")
     datasets, adv = room.governance.datasets, room.principals["adv"]
-    destroyed = datasets.delete(adv, room.collaboration, version.id, now=NOON)
+    destroyed = datasets.delete(adv, room.collaboration, "visits", version.id, now=NOON)
     commitment = hashlib.sha256(b"mixroom destroyed keys 1\0")
     for holder, wrapped in (("owner", FOR_OWNER), ("worker", FOR_WORKER)):
         commitment.update(f"{holder}:{len(wrapped)}:".encode() + wrapped)
@@ -97,7 +93,7 @@ def test_deletion_destroys_the_keys_and_leaves_a_proof(room: ExampleRoom) -> Non
     with pytest.raises(NotFound):
         datasets.owner_key(adv, room.collaboration, version.id)
     with pytest.raises(Conflict):
-        datasets.delete(adv, room.collaboration, version.id, now=NOON)
+        datasets.delete(adv, room.collaboration, "visits", version.id, now=NOON)
 
 
 def test_no_byte_of_a_destroyed_key_stays_in_sqlites_files(tmp_path: Path) -> None:
@@ -106,7 +102,9 @@ def test_no_byte_of_a_destroyed_key_stays_in_sqlites_files(tmp_path: Path) -> No
     version = upload(room, "adv", "visits")
     files = [path for path in tmp_path.iterdir() if path.name.startswith("room.db")]
     assert any(re.search(FOR_OWNER, path.read_bytes()) for path in files)
-    room.governance.datasets.delete(room.principals["adv"], room.collaboration, version.id, now=NOON)
+    room.governance.datasets.delete(
+        room.principals["adv"], room.collaboration, "visits", version.id, now=NOON
+    )
     for path in tmp_path.iterdir():
         assert not re.search(FOR_OWNER + b"|" + FOR_WORKER, path.read_bytes())
     room.governance.store.close()

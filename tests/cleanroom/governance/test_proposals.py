@@ -7,6 +7,7 @@ import pytest
 from cleanroom.errors import Conflict, Forbidden, NotAuthorised, NotFound, ProposalInvalid, SignatureInvalid
 from cleanroom.governance.proposal_text import ProposalKind, ProposalState
 from cleanroom.governance.proposals import Draft
+from cleanroom.governance.record import verify_record
 from privacy.signed_document import sign_document
 from tests.cleanroom.governance.example_room import ANALYST, NOON, ExampleRoom, rules
 
@@ -206,3 +207,16 @@ def test_a_template_of_a_dataset_that_is_gone_can_only_be_declined(three: Exampl
         three.principals["adv"], three.collaboration, proposal.id, now=NOON
     )
     assert declined.state is ProposalState.DECLINED
+
+
+def test_a_template_is_replaced_only_with_those_who_signed_the_earlier_one(three: ExampleRoom) -> None:
+    """Otherwise an owner could put another question under a name that the others trust."""
+    agreed = {"name": "overlap", "template": {"sql": "SELECT 1"}, "datasets": ["visits", "crm"]}
+    three.agree("adv", TEMPLATE, agreed)
+    other = {"name": "overlap", "template": {"sql": "SELECT 2"}, "datasets": ["visits"]}
+    proposal = three.propose("adv", TEMPLATE, other)
+    assert len(proposal.waiting_for) == 1
+    three.sign(proposal.waiting_for[0], proposal)
+    (template,) = three.governance.proposals.templates(three.principals["adv"], three.collaboration)
+    assert template.template == {"sql": "SELECT 2"}
+    verify_record(three.governance.collaborations.record(three.principals["adv"], three.collaboration))

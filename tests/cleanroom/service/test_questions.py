@@ -2,13 +2,13 @@
 
 import pytest
 
-from cleanroom.errors import BudgetSpent, NotFound, ProposalInvalid, QueryRefused
+from cleanroom.errors import BudgetSpent, Conflict, Forbidden, NotFound, ProposalInvalid, QueryRefused
 from cleanroom.governance.proposal_text import ProposalKind
 from cleanroom.partner.release_verification import verify_release
-from cleanroom.partner.room_client import RoomClient
+from cleanroom.partner.room_client import RoomClient, ready_version
 from cleanroom.partner.room_questions import QuestionText
-from tests.cleanroom.service.running_room import ANALYST, OWNER
-from tests.cleanroom.service.small_tables import PEOPLE, uploaded
+from tests.cleanroom.service.running_room import ANALYST, AUDITOR, OWNER
+from tests.cleanroom.service.small_tables import PEOPLE, document, uploaded
 
 EVERYBODY = QuestionText("SELECT COUNT(DISTINCT person) AS people FROM crm")
 IN_REGION = "SELECT COUNT(DISTINCT person) AS people FROM crm WHERE region = '{}'"
@@ -146,3 +146,33 @@ def test_a_template_that_hides_one_of_its_datasets_is_not_taken(service, acme, t
 def test_a_template_without_a_query_is_not_taken(acme, template):
     with RoomClient(acme) as room, pytest.raises(ProposalInvalid):
         room.propose(ProposalKind.TEMPLATE, {"name": "t", "template": template, "datasets": ["crm"]})
+
+
+def test_a_question_about_a_destroyed_table_says_so_at_no_charge(acme):
+    with RoomClient(acme) as room:
+        room.destroy("crm", ready_version(room.dataset("crm")))
+        with pytest.raises(Conflict, match="no table at the moment"):
+            room.questions.ask(EVERYBODY)
+        assert room.questions.asked().queries == []
+
+
+def test_a_question_about_a_removed_members_table_is_refused(service, acme, tmp_path):
+    beta = service.joined(acme, "beta", OWNER)
+    uploaded(tmp_path, beta, "visits")
+    with RoomClient(acme) as room:
+        proposal = room.propose(ProposalKind.REMOVAL, {"member": "beta"})
+        with RoomClient(beta) as leaving:
+            leaving.approve(proposal.id)
+        with pytest.raises(QueryRefused):
+            room.questions.ask(QuestionText("SELECT COUNT(DISTINCT person) AS people FROM visits"))
+
+
+def test_a_release_is_read_again_by_receivers_only(service, acme, tmp_path):
+    auditor = service.joined(acme, "audrey", AUDITOR)
+    with RoomClient(acme) as room, RoomClient(auditor) as other:
+        room.propose_rules(document(receivers=["acme"]))
+        asked = room.questions.ask(EVERYBODY)
+        assert [query.id for query in other.questions.asked().queries] == [asked.query_id]
+        with pytest.raises(Forbidden, match="receive"):
+            other.questions.release(asked.query_id)
+        assert room.questions.release(asked.query_id).release == asked.release

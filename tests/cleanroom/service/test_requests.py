@@ -2,6 +2,8 @@
 
 import json
 import logging
+import time
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -9,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleanroom.errors import RoomError
+from cleanroom.service import request_gate
 from cleanroom.service.answer_schedule import next_step
+from cleanroom.service.error_answers import MOST_REASONS
 from cleanroom.service.json_limits import DEEPEST_JSON, LARGEST_JSON, read_json
 
 JSON = {"Content-Type": "application/json"}
@@ -153,3 +157,52 @@ def test_even_a_refused_query_takes_a_whole_step(service, tmp_path):
         ).elapsed.total_seconds()
 
     assert took >= service.parts.settings.answer_step_seconds
+
+
+def test_a_line_break_in_an_address_forges_no_line_in_the_log(nobody, caplog):
+    with caplog.at_level(logging.INFO, logger="mixroom.room"):
+        nobody.get("/nowhere%0A2026-01-01%20GET%20/v1/keys%1B[2J")
+
+    assert "%0A2026" in caplog.text
+    assert "\n2026-01-01" not in caplog.text
+    assert "\x1b" not in caplog.text
+
+
+def test_a_request_with_very_many_problems_names_the_first_and_echoes_no_long_name(nobody):
+    body = {"x" * 5000: 1} | {f"surplus{number}": 1 for number in range(5000)}
+
+    answer = nobody.post("/v1/invitations/preview", json=body)
+
+    assert answer.status_code == 422
+    assert "5002 problems" in answer.json()["error"]["message"]
+    assert len(answer.json()["errors"]) == MOST_REASONS
+    assert len(answer.content) < 20_000
+
+
+def test_a_body_that_never_ends_is_not_waited_for(nobody, monkeypatch):
+    monkeypatch.setattr(request_gate, "BODY_SECONDS", 0.2)
+
+    def drip():
+        yield b"{"
+        time.sleep(1)
+        yield b"}"
+
+    assert_error(nobody.post("/v1/invitations/preview", content=drip(), headers=JSON), 408, "request_slow")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"a": "' + b'\\"' * 500_000 + b'"}',
+        b'"' * 1_000_000,
+        b"[" + b"[]," * 300_000 + b"[]]",
+        b"[" * 1_000_000,
+    ],
+    ids=["escapes", "quotes", "flat", "deep"],
+)
+def test_a_strangers_megabyte_costs_milliseconds(raw):
+    started = time.process_time()
+    with suppress(RoomError):
+        read_json(raw)
+
+    assert time.process_time() - started < 1.0

@@ -94,7 +94,9 @@ def test_a_file_whose_keys_are_destroyed_is_removed_even_after_a_crash(service, 
     done = uploaded(tmp_path, home)
     parts = service.parts
     owner = parts.governance.api_keys.authenticate(home.api_key.reveal(), now=parts.clock())
-    parts.governance.datasets.delete(owner, home.room.collaboration, done.version.id, now=parts.clock())
+    parts.governance.datasets.delete(
+        owner, home.room.collaboration, "crm", done.version.id, now=parts.clock()
+    )
     kept = uploaded(tmp_path, home)
     assert {done.version.id, kept.version.id} <= set(parts.vault.versions())
 

@@ -2,6 +2,8 @@
 
 import json
 import time
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from joserfc import jwt
@@ -77,3 +79,11 @@ def test_the_whole_story_on_postgresql(tmp_path, postgres_server):
                 assert room.verify_audit().entries
 
     assert answer.release["body"]["result"]["rows"] == [[PEOPLE]]
+
+
+def test_an_operator_whose_keys_have_all_expired_gets_another_at_the_next_start(tmp_path):
+    with open_room(RoomSettings(data=tmp_path)) as parts:
+        assert first_credentials(parts) is not None
+        assert first_credentials(parts) is None
+        later = replace(parts, clock=lambda: parts.clock() + timedelta(days=91))
+        assert first_credentials(later) is not None

@@ -1,16 +1,22 @@
 """Uploads over HTTP: interrupted, repeated, foreign, false. Nothing half-way ever counts."""
 
 import base64
+import time
 from datetime import date
 
+import anyio
+import anyio.from_thread
 import pytest
 
 from cleanroom.datasets.sealed_table import TableContext
 from cleanroom.datasets.table_sealing import TableSealing, seal_table
-from cleanroom.errors import ServiceUnreachable, TableRefused
+from cleanroom.errors import Conflict, ServiceUnreachable, TableRefused
+from cleanroom.governance.datasets import MOST_OPEN_UPLOADS
 from cleanroom.governance.room_ids import new_version_id
 from cleanroom.partner import table_upload
 from cleanroom.partner.room_client import RoomClient
+from cleanroom.service import upload_routes
+from cleanroom.service.upload_turns import OF_ONE_CALLER, UploadTurns
 from privacy.sealing import new_key
 from privacy.signed_document import sign_document
 from tests.cleanroom.service.running_room import ANALYST, OWNER
@@ -233,3 +239,81 @@ def test_how_large_a_table_is_only_its_owner_is_told(service, acme, tmp_path):
         for told in (other.versions("crm").versions[0], other.dataset("crm").current):
             assert told is not None
             assert told.manifest.keys() == {"owner", "sealed_sha256", "columns", "policy_digest", "created"}
+
+
+def test_nothing_is_announced_sent_or_abandoned_after_completion(service, client, acme, tmp_path):
+    made, announced = sealed(tmp_path, acme)
+    place = f"{uploads(acme)}/{announced['version']}"
+    client.post(uploads(acme), json=announced)
+    send(client, place, made.path.read_bytes())
+    assert client.post(f"{place}/complete", json=completion(acme, made)).is_success
+
+    late = [
+        client.post(uploads(acme), json=announced),
+        send(client, place, b"more"),
+        client.delete(place),
+        client.post(f"{place}/complete", json=completion(acme, made, rows=PEOPLE + 1)),
+    ]
+
+    assert [answer.status_code for answer in late] == [409] * 4
+    assert announced["version"] in service.parts.vault.versions()
+    assert not list(service.parts.settings.data.glob(f"vault/incoming/{announced['version']}*"))
+
+
+def test_an_owner_has_only_so_many_uploads_under_way(client, acme):
+    """What is announced counts as taken, so one member could take all the room."""
+    first = {"version": new_version_id(), "sealed_bytes": 10, "sealed_sha256": "0" * 64}
+    client.post(uploads(acme), json=first)
+    for _ in range(MOST_OPEN_UPLOADS - 1):
+        assert client.post(uploads(acme), json={**first, "version": new_version_id()}).is_success
+
+    refused = client.post(uploads(acme), json={**first, "version": new_version_id()})
+    client.delete(f"{uploads(acme)}/{first['version']}")
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "conflict")
+    assert client.post(uploads(acme), json={**first, "version": new_version_id()}).is_success
+
+
+def test_a_version_is_destroyed_under_its_own_dataset_only(client, acme, tmp_path):
+    done = uploaded(tmp_path, acme)
+    with RoomClient(acme) as room:
+        room.propose_rules(document("other"))
+        here = f"/v1/collaborations/{acme.room.collaboration}/datasets"
+        assert client.delete(f"{here}/other/versions/{done.version.id}").status_code == 404
+        assert room.dataset("crm").ready
+
+
+def test_a_part_that_arrives_too_slowly_is_broken_off_and_gone_on_with(client, acme, tmp_path, monkeypatch):
+    monkeypatch.setattr(upload_routes, "PIECE_SECONDS", 0.2)
+    made, announced = sealed(tmp_path, acme)
+    place = f"{uploads(acme)}/{announced['version']}"
+    client.post(uploads(acme), json=announced)
+
+    def drip():
+        yield made.path.read_bytes()[:10]
+        time.sleep(1)
+        yield b"late"
+
+    refused = send(client, place, drip())
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (408, "request_slow")
+    assert client.get(place).is_success
+
+
+def test_one_member_sends_only_so_many_parts_at_once():
+    async def overrun():
+        turns, going_on = UploadTurns(), anyio.Event()
+
+        async def hold():
+            await turns.store("col-a/acme", lambda: anyio.from_thread.run(going_on.wait))
+
+        async with anyio.create_task_group() as group:
+            for _ in range(OF_ONE_CALLER):
+                group.start_soon(hold)
+            await anyio.sleep(0.05)
+            with pytest.raises(Conflict):
+                await turns.store("col-a/acme", lambda: None)
+            assert await turns.store("col-a/beta", lambda: "stored") == "stored"
+            going_on.set()
+
+    anyio.run(overrun)
