@@ -6,7 +6,8 @@ changed in between. What is destroyed while a query runs is not released from ei
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -19,10 +20,24 @@ from cleanroom.rules.analysis_rule import RuleDocument
 from privacy.canonical_json import digest_of
 
 
+@dataclass(frozen=True, order=True)
+class DatasetBasis:
+    """One dataset as a question was judged on it."""
+
+    dataset: str
+    rules_digest: str
+    version: str | None
+
+
+def basis_digest(datasets: Iterable[DatasetBasis], cost: Cost) -> str:
+    """Names the rules, the tables and the price together."""
+    lines = [[item.dataset, item.rules_digest, item.version] for item in sorted(datasets)]
+    return digest_of({"datasets": lines, "epsilon": cost.epsilon, "delta": cost.delta})
+
+
 def current_basis(session: Session, cost: Cost) -> str:
     """The digest of the basis as it is now. Raises NotFound."""
-    lines = [_line(session, cost.collaboration, name) for name in sorted(set(cost.datasets))]
-    return digest_of({"datasets": lines, "epsilon": cost.epsilon, "delta": cost.delta})
+    return basis_digest([_basis_of(session, cost.collaboration, name) for name in set(cost.datasets)], cost)
 
 
 def require_basis(session: Session, cost: Cost, digest: str) -> None:
@@ -60,8 +75,9 @@ def require_undestroyed(session: Session, release: Mapping[str, Any]) -> None:
             )
 
 
-def _line(session: Session, collaboration: str, name: str) -> list[str | None]:
+def _basis_of(session: Session, collaboration: str, name: str) -> DatasetBasis:
     row = session.get(DatasetRow, (collaboration, name))
     if row is None or row.closed:
         raise NotFound("a dataset of the query is not there", hint="list the collaboration's datasets")
-    return [name, digest_of(RuleDocument.of(row.rules).canonical()), row.current_version]
+    rules = digest_of(RuleDocument.of(row.rules).canonical())
+    return DatasetBasis(name, rules, row.current_version)

@@ -136,8 +136,3 @@ def _completion(home: PartyHome, sealed: SealedTable, key: bytes) -> dict[str, A
         "key_for_owner": wrapped[0],
         "key_for_worker": wrapped[1],
     }
-
-
-def wrapping_context(context: TableContext) -> dict[str, str]:
-    """What a wrapped data key is bound to."""
-    return context.wrapping()

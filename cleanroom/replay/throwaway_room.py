@@ -111,13 +111,7 @@ class ThrowawayRoom:
         with sealed.open("rb") as file:
             site.vault.append(version, 0, iter(lambda: file.read(1 << 20), b""))
         path = site.vault.commit(version, version)
-        wrapping = {
-            "purpose": "dataset key",
-            "collaboration": self.collaboration,
-            "dataset": dataset,
-            "version": version,
-            "owner": owner,
-        }
+        wrapping = context.wrapping()
         completed = CompletedUpload(
             self.collaboration,
             version,

@@ -15,12 +15,13 @@ from datetime import datetime
 from typing import Any
 
 from cleanroom.datasets.vault import Vault
-from cleanroom.errors import NotFound, QueryFailed, QueryRefused, Reason, RoomError, StateMoved
+from cleanroom.errors import BasisMoved, NotFound, QueryFailed, QueryRefused, Reason, RoomError, StateMoved
 from cleanroom.governance.audit_log import Note
 from cleanroom.governance.dataset_views import ReadyDataset
 from cleanroom.governance.governance import Governance
 from cleanroom.governance.ledger import Cost
 from cleanroom.governance.principal import MemberRole, Principal
+from cleanroom.governance.query_basis import DatasetBasis, basis_digest
 from cleanroom.governance.query_views import FinishedQuery, NewQuery, StoredRelease
 from cleanroom.governance.room_ids import new_query_id
 from cleanroom.query.plan import Plan
@@ -37,6 +38,7 @@ from privacy.canonical_json import digest_of
 from privacy.errors import InvalidSetting
 
 MOST_ATTEMPTS = 20  # each is lost to another release, so the room gets on all the same
+MOST_READINGS = 3
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,15 @@ class QueryDesk:
     def ask(self, principal: Principal, collaboration: str, ask: Ask, *, now: datetime) -> Answer:
         """The signed release. Raises QueryRefused or BudgetSpent before any data are touched, QueryFailed after."""
         _require_asker(principal, collaboration)
+        for _ in range(MOST_READINGS - 1):
+            try:
+                return self._judged(principal, collaboration, ask, now=now)
+            except BasisMoved:  # rules or tables changed between judging and charging: judge by the new ones
+                continue
+        return self._judged(principal, collaboration, ask, now=now)
+
+    def _judged(self, principal: Principal, collaboration: str, ask: Ask, *, now: datetime) -> Answer:
+        """Read, judge, charge and run once."""
         try:
             read = self._read(principal, collaboration, ask)
         except QueryRefused as error:
@@ -145,15 +156,19 @@ class QueryDesk:
         self, principal: Principal, collaboration: str, ask: Ask, read: _Read, *, now: datetime
     ) -> Answer:
         ready = self._room.datasets.ready(collaboration, read.verdict.datasets, now=now)
+        cost = _cost(collaboration, read.verdict)
+        bases = [
+            DatasetBasis(item.dataset.name, item.dataset.rules_digest, item.version.id) for item in ready
+        ]
         query = NewQuery(
             id=new_query_id(),
             member=principal.member,
             question=read.text,
             # In dp mode only what passes the gate matters: another spelling of what is made of it is free.
             plan_digest=read.plan.releases_digest(),
-            basis_digest=_basis(ready, read.verdict),
+            basis_digest=basis_digest(bases, cost),
             mode=read.verdict.mode,
-            cost=_cost(collaboration, read.verdict),
+            cost=cost,
             details={"template": ask.template} if ask.template else {},
         )
         begun = self._room.queries.begin(query, now=now)
@@ -268,9 +283,3 @@ def _require_asker(principal: Principal, collaboration: str) -> None:
 
 def _cost(collaboration: str, verdict: Verdict) -> Cost:
     return Cost(collaboration, verdict.datasets, verdict.epsilon, verdict.delta)
-
-
-def _basis(ready: tuple[ReadyDataset, ...], verdict: Verdict) -> str:
-    """What an answer rests on besides the question: rules, table versions, and the price."""
-    versions = [[item.dataset.name, item.dataset.rules_digest, item.version.id] for item in ready]
-    return digest_of({"datasets": sorted(versions), "epsilon": verdict.epsilon, "delta": verdict.delta})

@@ -115,15 +115,8 @@ def _open(table: JobTable, job: Job, home: WorkerHome, engine: duckdb.DuckDBPyCo
     place = (context.collaboration, context.dataset, context.owner)
     if place != (job.collaboration, table.document.dataset, table.owner):
         raise table_broken()
-    wrapping = {
-        "purpose": "dataset key",
-        "collaboration": context.collaboration,
-        "dataset": context.dataset,
-        "version": context.version,
-        "owner": context.owner,
-    }
     try:
-        key = home.keys.unwrap(table.wrapped_key, wrapping)
+        key = home.keys.unwrap(table.wrapped_key, context.wrapping())
     except PrivacyError as error:
         raise table_broken() from error
     scans = [scan for release in job.plan.releases for scan in scans_of(release.source)]

@@ -20,7 +20,7 @@ from cleanroom.datasets.sealed_table import SealedTable, TableContext
 from cleanroom.datasets.table_sealing import TableSealing, seal_table
 from cleanroom.errors import TableRefused
 from cleanroom.governance.room_ids import new_version_id
-from cleanroom.partner.table_upload import SEALED_TABLE, wrapping_context
+from cleanroom.partner.table_upload import SEALED_TABLE
 from cleanroom.rules.analysis_rule import RuleDocument
 from privacy.party_keys import PartyKeys
 from privacy.sealing import new_key, wrap_key
@@ -89,7 +89,7 @@ class OwnUpload:
         home = self.room.home
         worker = wrapped_for or home.room.worker_keys.sealing
         wrapped = [
-            base64.b64encode(wrap_key(self.key, to, wrapping_context(self.sealed.manifest.context))).decode()
+            base64.b64encode(wrap_key(self.key, to, self.sealed.manifest.context.wrapping())).decode()
             for to in (home.keys.public.sealing, worker)
         ]
         body = {
