@@ -26,8 +26,22 @@ AGAINST_THE_RULES = "the worker finds the query against the rules; nothing was o
 GONE = "the worker took too long or ended without an answer; nothing was released"
 
 
+OTHERS: set[int] = set()  # what other tests of this process have started and keep
+
+
+@pytest.fixture(autouse=True)
+def _others() -> None:
+    OTHERS.clear()
+    OTHERS.update(children(os.getpid()))
+
+
+def own() -> list[int]:
+    """Processes that this test has started and that are still there, zombies included."""
+    return [pid for pid in children(os.getpid()) if pid not in OTHERS]
+
+
 @pytest.fixture
-def executor(tmp_path: Path) -> Iterator[ProcessExecutor]:
+def executor(tmp_path: Path, _others: None) -> Iterator[ProcessExecutor]:
     started = ProcessExecutor(tmp_path / "worker")
     yield started
     started.close()
@@ -41,7 +55,7 @@ def job() -> Job:
 
 def waiting() -> int:
     """The one process that waits for a job, once it is ready for it."""
-    (pid,) = children(os.getpid())
+    (pid,) = own()
     wait_until(lambda: is_ready(pid))
     return pid
 
@@ -105,7 +119,8 @@ def test_the_process_that_waits_takes_the_job_and_another_waits_then(executor: P
 def test_one_that_died_while_it_waited_is_replaced_before_anybody_notices(executor: ProcessExecutor) -> None:
     pid = waiting()
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not is_running(pid))
+    # A process is dead, and can be waited for, when the last of its threads is.
+    wait_until(lambda: not is_running(pid) and len(list(Path(f"/proc/{pid}/task").iterdir())) == 1)
     assert refusal_of(executor) == AGAINST_THE_RULES
 
 
@@ -130,7 +145,7 @@ def test_no_more_than_so_many_run_at_a_time_and_the_others_wait(tmp_path: Path) 
     with ThreadPoolExecutor(3) as pool:
         refused = [pool.submit(refusal_of, executor) for _ in range(3)]
         wait_until(lambda: has_job(stuck))
-        assert children(os.getpid()) == [stuck]
+        assert own() == [stuck]
     executor.close()
 
     assert sorted(each.result() for each in refused) == sorted([GONE, AGAINST_THE_RULES, AGAINST_THE_RULES])
@@ -139,9 +154,9 @@ def test_no_more_than_so_many_run_at_a_time_and_the_others_wait(tmp_path: Path) 
 def test_closing_ends_all_processes_and_leaves_no_zombie(executor: ProcessExecutor) -> None:
     refusal_of(executor)
     executor.close()
-    assert children(os.getpid()) == []
+    assert own() == []
     assert refusal_of(executor) == GONE
-    assert children(os.getpid()) == []
+    assert own() == []
 
 
 @pytest.mark.parametrize("answer", ["", "no JSON", '{"error": "x"}', "{}", '{"release": 1, "history": 2}'])
