@@ -1,4 +1,4 @@
-"""Where names are looked up while one SELECT is bound; and helpers that every binder of expressions needs."""
+"""Where names are looked up while one SELECT is bound; and what every binder of expressions needs."""
 
 from __future__ import annotations
 

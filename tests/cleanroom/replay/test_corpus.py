@@ -15,8 +15,8 @@ from tests.cleanroom.replay.partner_files import write_tables
 
 OWN = Path(__file__).parent / "attacks.yaml"
 SHARED = Path(__file__).parents[4] / "shared" / "cleanroom"
-# One of each kind: a base, a filter, a pair of rows and people, a subtotal, a sybil, a refusal, noise.
-QUICK = ("R01", "R02", "R44", "R61", "R80", "R94", "R118", "R154")
+# One of each kind: a base, a filter, rows beside people, a subtotal, sybils bare and padded, a refusal, noise.
+QUICK = ("R01", "R02", "R44", "R61", "R80", "R94", "R118", "R154", "T01", "S02")
 
 
 def _otherwise(replayed: tuple[Replayed, ...]) -> list[str]:
