@@ -197,9 +197,17 @@ def _tail(node: exp.Expr, scope: Scope, bound: list[tuple[str, Expression]]) -> 
         raise Refused("limit", "this LIMIT is not available", "use LIMIT n")
     return Tail(
         order,
-        whole_number(limit.expression, "LIMIT") if limit is not None else None,
-        whole_number(offset.expression, "OFFSET") if offset is not None else 0,
+        _row_count(limit.expression, "LIMIT") if limit is not None else None,
+        _row_count(offset.expression, "OFFSET") if offset is not None else 0,
     )
+
+
+def _row_count(node: exp.Expr | None, what: str) -> int:
+    """How many rows. Raises Refused for fewer than none."""
+    count = whole_number(node, what)
+    if count < 0:
+        raise Refused("limit", f"{what} is less than nothing", "use 0 or more")
+    return count
 
 
 def _order(item: exp.Expr, scope: Scope, bound: list[tuple[str, Expression]]) -> Order:

@@ -30,12 +30,14 @@ Binder = Callable[[exp.Expr, Scope], Expression]
 class BindingScope(Scope):
     """A scope that binds with the functions of this file."""
 
-    def bind(self, node: exp.Expr) -> Expression:
+    def bind(self, node: exp.Expr | None) -> Expression:
         return bind_expression(node, self)
 
 
-def bind_expression(node: exp.Expr, scope: Scope) -> Expression:
-    """The expression a tree stands for. Raises Refused."""
+def bind_expression(node: exp.Expr | None, scope: Scope) -> Expression:
+    """The expression a tree stands for. Raises Refused; also for None, which COUNT(+) is parsed to hold."""
+    if node is None:
+        raise Refused("not_sql", "an expression lacks a part", "give every function and operator its arguments")
     found = scope.instead(node)
     if found is not None:
         return found

@@ -27,7 +27,7 @@ class Scope(ABC):
         """Traits by internal name."""
 
     @abstractmethod
-    def bind(self, node: exp.Expr) -> Expression:
+    def bind(self, node: exp.Expr | None) -> Expression:
         """The expression that a tree stands for. Raises Refused."""
 
     @abstractmethod

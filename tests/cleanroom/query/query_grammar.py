@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import yaml
@@ -19,7 +20,9 @@ _TOKENS = [
     "CASE WHEN", "THEN", "ELSE", "END", "JOIN", "LEFT JOIN", "ON", "USING", "UNION ALL", "WITH", "AS", "OVER",
     "PARTITION BY", "ORDER BY", "INTERVAL", "DAY", "SUM(", "MAX(", "COALESCE(", "LEAST(", "date_trunc('day',", "*",
     ".", ";", "--", "/*", "$$", "\\", "::", "[", "]", "{", "}", ":x", "?", "²", "'2026-03-01'", "LIMIT", "HAVING",
+    "+", "-", "(+)", "()", "OFFSET", "FILTER (WHERE +)", "BETWEEN", "ROWS",
 ]  # fmt: skip
+_WORDS = re.compile(r"\w+|[^\w\s]")
 
 
 _JOINS = ["JOIN", "LEFT JOIN", "FULL JOIN", "RIGHT JOIN"]
@@ -92,8 +95,8 @@ def grammatical_queries(draw: st.DrawFn) -> str:
 
 @st.composite
 def changed_queries(draw: st.DrawFn) -> str:
-    """A text of the corpus with words left out, doubled or put in."""
-    words = draw(st.sampled_from(CORPUS)).split(" ")
+    """A text of the corpus with words and signs left out, doubled or put in."""
+    words = _WORDS.findall(draw(st.sampled_from(CORPUS)))
     for _ in range(draw(st.integers(1, 5))):
         place = draw(st.integers(0, len(words) - 1))
         change = draw(st.integers(0, 3))
