@@ -54,11 +54,24 @@ clean: ## remove what was built here; the next target installs afresh
 	  echo 'mixroom: hint: on Debian or Ubuntu: sudo apt-get install python3-venv' >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 
+# What isolates the clean room's worker. Without it everything else works, and the worker runs less isolated.
+define ISOLATION
+command -v bwrap >/dev/null 2>&1 && ldconfig -p 2>/dev/null | grep -q 'libseccomp\.so\.2' && exit 0; \
+if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+  echo 'mixroom: installing bubblewrap, which isolates the clean room' >&2; \
+  export DEBIAN_FRONTEND=noninteractive; \
+  { apt-get install -y -qq bubblewrap libseccomp2 || \
+    { apt-get update -qq && apt-get install -y -qq bubblewrap libseccomp2; }; } >/dev/null 2>&1 && exit 0; fi; \
+echo 'mixroom: bubblewrap is missing: the clean room can only be served with --isolation reduced' >&2; \
+echo 'mixroom: hint: on Debian or Ubuntu: sudo apt-get install bubblewrap libseccomp2' >&2
+endef
+
 # torch first and pinned: a range would let pip take a newer one with gigabytes of GPU libraries.
 .venv/.installed: .venv/bin/python pyproject.toml constraints.txt Makefile
 	@echo 'mixroom: installing into .venv (about two minutes the first time)' >&2
 	$(PIP) --constraint constraints.txt $(TORCH)
 	$(PIP) --constraint constraints.txt --editable '.[dev]'
+	@$(ISOLATION)
 	@touch $@
 
 .venv/.installed-ray: .venv/.installed
