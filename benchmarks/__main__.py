@@ -28,6 +28,7 @@ BENCHMARKS = {
     "poisoning": "benchmarks.poisoning",
     "room-upload": "benchmarks.room_upload",
     "room-query": "benchmarks.room_query",
+    "room-enclave": "benchmarks.room_enclave",
 }
 QUIET = {
     "FLWR_TELEMETRY_ENABLED": "0",

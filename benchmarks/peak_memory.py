@@ -1,4 +1,4 @@
-"""The largest resident set that any child of a process has reached while one looked; Linux only, NaN elsewhere."""
+"""The largest resident set of any process below another one while one looked; Linux only, NaN elsewhere."""
 
 import math
 import threading
@@ -9,8 +9,8 @@ PROC = Path("/proc")
 SECONDS_BETWEEN = 0.02
 
 
-class PeakOfChildren:
-    """`with PeakOfChildren(process_id) as peak: ...; peak.bytes`"""
+class PeakBelow:
+    """`with PeakBelow(process_id) as peak: ...; peak.bytes`"""
 
     def __init__(self, process_id: int) -> None:
         self._parent = process_id
@@ -18,7 +18,7 @@ class PeakOfChildren:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.bytes: float = 0.0 if PROC.is_dir() else math.nan
 
-    def __enter__(self) -> "PeakOfChildren":
+    def __enter__(self) -> "PeakBelow":
         self._thread.start()
         return self
 
@@ -29,16 +29,20 @@ class PeakOfChildren:
         self._thread.join()
 
     def _watch(self) -> None:
-        listing = PROC / str(self._parent) / "task"
         while not self._stop.wait(SECONDS_BETWEEN):
-            children = set()
-            for task in listing.glob("*/children"):
-                try:
-                    children |= set(task.read_text().split())
-                except OSError:  # the thread has ended
-                    continue
-            for child in children:
-                self.bytes = max(self.bytes, _high_water(child))
+            for process in _below(str(self._parent)):
+                self.bytes = max(self.bytes, _high_water(process))
+
+
+def _below(process: str) -> set[str]:
+    """Children, their children, and so on: an enclave stands below what lays out its sandbox."""
+    children: set[str] = set()
+    for task in (PROC / process / "task").glob("*/children"):
+        try:
+            children |= set(task.read_text().split())
+        except OSError:  # the thread has ended
+            continue
+    return children.union(*map(_below, children))
 
 
 def _high_water(process: str) -> float:

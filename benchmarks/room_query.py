@@ -12,9 +12,10 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.line import Bar, Line, Setting
-from benchmarks.peak_memory import PeakOfChildren
+from benchmarks.peak_memory import PeakBelow
+from benchmarks.room_parties import RoomParties
 from benchmarks.room_tables import RoomTables, write_room_tables
-from benchmarks.running_room import RunningRoom, running_room
+from benchmarks.running_room import running_room
 from benchmarks.stopwatch import interleaved, seconds_of
 
 QUERIES = {
@@ -48,27 +49,28 @@ def measure(setting: Setting) -> tuple[Line, ...]:
     lines: list[Line] = []
     for size in TOY if setting.quick else SIZES:
         folder = setting.scratch / f"room-query-{size.exposures}"
-        with running_room(folder / "room") as room, PeakOfChildren(room.process_id) as peak:
-            tables = write_room_tables(folder, room.tag, size.exposures, size.customers)
-            seconds = seconds_of(partial(room.upload, tables.hashed))
+        with running_room(folder / "room") as room, PeakBelow(room.process_id) as peak:
+            tables = write_room_tables(folder, room.parties.tag, size.exposures, size.customers)
+            seconds = seconds_of(partial(room.parties.upload, tables.hashed))
             rate = (size.exposures + size.customers) / seconds
             lines.append(Line(f"{size.name}: check, seal, upload through HTTP", rate, "rows/s", UPLOAD))
             for name, sql in QUERIES.items():
-                lines += _one(size, name, sql, room, tables, repetitions=2 if setting.quick else 5)
+                lines += _one(size, name, sql, room.parties, tables, repetitions=2 if setting.quick else 5)
         memory = peak.bytes / 1e9
         lines.append(Line(f"{size.name}: worker's peak memory", memory, "GB", Bar(4.0)))
     return tuple(lines)
 
 
 def _one(
-    size: Size, name: str, sql: str, room: RunningRoom, tables: RoomTables, *, repetitions: int
+    size: Size, name: str, sql: str, parties: RoomParties, tables: RoomTables, *, repetitions: int
 ) -> list[Line]:
     expected = _plain(sql, tables.plain)
-    got = [tuple(row) for row in room.ask(sql)]  # a first time, with everything cold, is not counted
+    got = [tuple(row) for row in parties.ask(sql)]  # a first time, with everything cold, is not counted
     if not _same(expected, got):
         raise AssertionError(f"the room's answer to {name} is not plain DuckDB's")
     seconds = interleaved(
-        {"plain": lambda: _plain(sql, tables.plain), "room": lambda: room.ask(sql)}, repetitions=repetitions
+        {"plain": lambda: _plain(sql, tables.plain), "room": lambda: parties.ask(sql)},
+        repetitions=repetitions,
     )
     plain, through = (statistics.median(seconds[way]) for way in ("plain", "room"))
     what = f"{size.name}: {name}"

@@ -82,9 +82,12 @@ def load(table: str) -> None:
 
     path = Path(table)
     manifest = SealedTableManifest.of(json.loads(path.with_suffix(".json").read_text(encoding="utf-8")))
-    with duckdb.connect(config={"enable_external_access": False}) as connection:
+    with (
+        path.with_suffix(".sealed").open("rb") as file,
+        duckdb.connect(config={"enable_external_access": False}) as connection,
+    ):
         began = time.perf_counter()
-        source = SealedSource(path.with_suffix(".sealed"), manifest, KEY)
+        source = SealedSource(file, manifest, KEY)
         load_table(source, connection, name="visits", columns=tuple(COLUMNS))
         print(time.perf_counter() - began)
 

@@ -123,6 +123,24 @@ class BasisMoved(Conflict):
     code = "basis_moved"
 
 
+class BrokerAway(Conflict):
+    """An owner's key broker does not answer, so its table cannot be opened."""
+
+    code = "broker_away"
+
+
+class KeyRefused(RoomError):
+    """An owner's key broker did not release its key; why stands in that owner's log only."""
+
+    code, status = "key_refused", 403
+
+
+class StateRolledBack(RoomError):
+    """The room's memory of earlier releases is older than what owners committed to; nothing is released from it."""
+
+    code, status = "state_rolled_back", 500
+
+
 class ProposalInvalid(RoomError):
     """What is proposed, founded or accepted is not such a document; nothing was changed."""
 

@@ -48,6 +48,8 @@ def answer_sum(spec_path: Path, home: SiloHome, session: Session, request: SumRe
         raise OutOfOrder(
             "the sum asked for does not have the agreed length", hint="run the same version everywhere"
         )
+    if invitation.enclave and contribution.units != session.units:
+        home.keep_units(request.run_id, contribution.units)
     if contribution.unit_fits:
         save_unit_fits(contribution.unit_fits, home.run_directory(request.run_id))
     return Answer(replace(session, units=contribution.units), contribution.integers)

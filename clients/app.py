@@ -7,6 +7,7 @@ from typing import Any
 from flwr.app import ConfigRecord, Context, Error, Message
 from flwr.clientapp import ClientApp
 
+from clients.enclave_trust import give_nonce, trust_enclave
 from clients.errors import OutOfOrder, SiloError
 from clients.key_holder import answer_as_holder, holder_directory
 from clients.membership import consider, introduce, start
@@ -25,6 +26,8 @@ from privacy.wire import (
     SILO_FAILED,
     SILO_REFUSED,
     Acknowledgement,
+    AttestedEnclave,
+    ChallengeRequest,
     Invitation,
     KeyRosterMessage,
     SumRequest,
@@ -52,6 +55,27 @@ def join(message: Message, context: Context) -> Message:
     return _answer(message, context, reply)
 
 
+@app.query("challenge")
+def challenge(message: Message, context: Context) -> Message:
+    def reply(spec: SiloSpec, home: SiloHome) -> Any:
+        request = from_record(message.content, ChallengeRequest)
+        session, body = give_nonce(spec, _session(context, request.run_id))
+        _store(context, session)
+        return body
+
+    return _answer(message, context, reply)
+
+
+@app.query("attest")
+def check_enclave(message: Message, context: Context) -> Message:
+    def reply(spec: SiloSpec, home: SiloHome) -> Any:
+        shown = from_record(message.content, AttestedEnclave)
+        _store(context, trust_enclave(spec, home, _session(context, shown.run_id), shown))
+        return Acknowledgement(spec.silo)
+
+    return _answer(message, context, reply)
+
+
 @app.query("start")
 def begin(message: Message, context: Context) -> Message:
     def reply(spec: SiloSpec, home: SiloHome) -> Any:
@@ -73,7 +97,7 @@ def contribute(message: Message, context: Context) -> Message:
         require_agreed(session, request)
         settings = SiloSettings.read(dict(context.node_config), dict(context.run_config))
         answer = answer_sum(settings.spec_path, home, session, request)
-        session, body = release(answer.session, spec.silo, request, answer.integers)
+        session, body = release(answer.session, home, request, answer.integers)
         _store(context, session)
         return body
 
@@ -83,7 +107,7 @@ def contribute(message: Message, context: Context) -> Message:
 @app.train("unmask")
 def reveal(message: Message, context: Context) -> Message:
     def reply(spec: SiloSpec, home: SiloHome) -> Any:
-        session, body = unmask(_session(context), from_record(message.content, UnmaskRequest))
+        session, body = unmask(_session(context), home, from_record(message.content, UnmaskRequest))
         _store(context, session)
         return body
 

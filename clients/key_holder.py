@@ -12,6 +12,7 @@ from typing import Any
 from clients.errors import OutOfOrder
 from privacy.errors import HolderGone
 from privacy.paillier.aggregation import HOLDER, HolderAdvert, OpenedSum, OpenRequest
+from privacy.paillier.enclosed_holder import EnclosedHolder, is_enclosed
 from privacy.paillier.holder_pipe import Done, Introduce, Introduced, Offer
 from privacy.paillier.holder_process import HolderProcess
 from privacy.wire import (
@@ -28,7 +29,7 @@ from privacy.wire import (
 
 HOLDER_KEY = "key-holder"  # in the node's configuration, in place of `silo`
 _lock = Lock()
-_running: dict[Path, HolderProcess] = {}
+_running: dict[Path, HolderProcess | EnclosedHolder] = {}
 
 
 def holder_directory(node_config: dict[str, object]) -> Path | None:
@@ -47,13 +48,14 @@ def answer_as_holder(directory: Path, message_type: str, content: Any) -> Any:
         raise
 
 
-def running_holder(directory: Path) -> HolderProcess:
-    """Its process, started at first use; it ends with this one."""
+def running_holder(directory: Path) -> HolderProcess | EnclosedHolder:
+    """Its process, or its enclave where it lives in one, started at first use; it ends with this process."""
     with _lock:
         if directory not in _running:
             if not _running:
                 atexit.register(_end_all)
-            _running[directory] = HolderProcess(directory)
+            kind = EnclosedHolder if is_enclosed(directory) else HolderProcess
+            _running[directory] = kind(directory)
         return _running[directory]
 
 
@@ -65,7 +67,7 @@ def end_holder(directory: Path) -> None:
         process.close()
 
 
-def _ask(process: HolderProcess, message_type: str, content: Any) -> Any:
+def _ask(process: HolderProcess | EnclosedHolder, message_type: str, content: Any) -> Any:
     if message_type == HELLO:
         return HolderIntroduction(process.ask(Introduce(), Introduced).public_key)
     if message_type == JOIN:

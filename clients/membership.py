@@ -1,6 +1,7 @@
 """Joining a run: who the silo says it is, what it agrees to, and the charge before any data are read."""
 
 import json
+from dataclasses import replace
 
 from clients.errors import TermsRefused
 from clients.session import Session
@@ -41,12 +42,20 @@ def consider(spec: SiloSpec, home: SiloHome, invitation: Invitation) -> tuple[Se
     FederatedModel.model_validate_json(invitation.model).require_known(tuple(spec.all_channels))
     if privacy.private:
         home.ledger.require_affordable(invitation.run_id, CHARGE_PURPOSE, privacy.events)
+    # With an enclave no sum is answered twice, so a resumed run does not begin with the scales again.
+    units = home.kept_units(invitation.run_id) if invitation.enclave else 0.0
     if invitation.masking is SecureAggregation.NONE:
-        return Session(invitation), None
-    # In distributed mode no sum of fewer silos holds the noise that was charged.
-    smallest = max(spec.privacy.min_silos, MINIMUM_ROSTER, privacy.survivors)
-    offer = offer_key(home.identity, invitation.run_id, min_silos=smallest)
-    return Session(invitation, masking=offer.to_bytes()), offer.advert
+        return Session(invitation, units=units), None
+    offer = offer_key(home.identity, invitation.run_id, min_silos=smallest_sum(spec, privacy))
+    return Session(invitation, masking=offer.to_bytes(), units=units), offer.advert
+
+
+def smallest_sum(spec: SiloSpec, privacy: PrivacyTerms) -> int:
+    """The fewest silos in a sum that this one is part of.
+
+    In distributed mode no sum of fewer silos holds the noise that was charged.
+    """
+    return max(spec.privacy.min_silos, MINIMUM_ROSTER, privacy.survivors)
 
 
 def start(
@@ -55,6 +64,8 @@ def start(
     """Check the roster by this silo's own pins and rules, then charge the whole run to its ledger."""
     invitation = session.invitation
     masking = session.masking
+    if invitation.enclave:
+        session.trusted_enclave.require_roster(message.roster().digest if message.silos else b"")
     if invitation.masking is SecureAggregation.MASKS:
         state = join_roster(KeyOffer.from_bytes(masking), message.roster(), home.peers)
         _require_enough_noise(state, invitation.privacy)
@@ -72,7 +83,7 @@ def start(
             mode=privacy.mode.value,
             model=CHARGED_MODEL,
         )
-    return Session(invitation, masking=masking, started=True)
+    return replace(session, masking=masking, started=True)
 
 
 def _require_enough_noise(state: SiloMaskState, privacy: PrivacyTerms) -> None:
@@ -109,6 +120,11 @@ def _require_own_rules(spec: SiloSpec, invitation: Invitation) -> None:
             f"{spec.silo} asks for noise that stands up to {rules.min_colluding} colluding silos; "
             f"the run plans for {privacy.colluding}",
             hint=f"run with --set colluding={rules.min_colluding}, or leave {spec.silo} out",
+        )
+    if not invitation.enclave and rules.enclave == "required":
+        raise TermsRefused(
+            f"{spec.silo} sends what an attested enclave alone can open; the run has none",
+            hint=f"run with --enclave, or leave {spec.silo} out",
         )
     if masking is SecureAggregation.NONE and (distributed or rules.secure_aggregation == "required"):
         raise TermsRefused(

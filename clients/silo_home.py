@@ -13,7 +13,8 @@ from pathlib import Path
 
 from clients.errors import ReplayRefused
 from mmm_models.intake.silo_spec import SiloSpec
-from privacy.errors import IdentityUnusable
+from privacy.enclave.certificate_chain import is_emulated_root
+from privacy.errors import AttestationRefused, IdentityUnusable
 from privacy.identity import PinnedPeers, SiloIdentity
 from privacy.ledger.budget_ledger import Ledger
 from privacy.ledger.ledger_entries import LifetimeLimit
@@ -23,6 +24,7 @@ from privacy.secure_noise import KeyedNoise, NoiseSource
 NOISE_KEY_BYTES = 32
 # A line of what was answered, as json.dumps writes it; matching is many times faster than parsing every line.
 _ENTRY = re.compile(r'\{"number": (\d+), "digest": "([0-9a-f]*)"\}\n')
+ENCLAVE_ROOTS, UNITS = "enclave-roots", "units.json"
 TERMS = 0  # number of the invitation among what a run was answered; sums count from 1
 
 
@@ -81,6 +83,27 @@ class SiloHome:
         return self.directory / "peers.toml"
 
     @property
+    def enclave_roots(self) -> tuple[bytes, ...]:
+        """The certificates (DER) that attestations of enclaves may lead to, as this silo's owner pinned them."""
+        return tuple(path.read_bytes() for path in sorted((self.directory / ENCLAVE_ROOTS).glob("*.der")))
+
+    def pin_enclave_root(self, certificate: bytes) -> None:
+        """Trust enclaves whose attestation leads to this certificate (DER); other pins stay.
+
+        Raises IdentityUnusable for bytes that are none.
+        """
+        try:
+            is_emulated_root(certificate)
+        except AttestationRefused as error:
+            raise IdentityUnusable(
+                "the root given is not a certificate; nothing was pinned",
+                hint="copy it again from `mixroom enclave root`, in one piece",
+            ) from error
+        folder = self.directory / ENCLAVE_ROOTS
+        folder.mkdir(exist_ok=True, mode=0o700)
+        (folder / f"{hashlib.sha256(certificate).hexdigest()[:16]}.der").write_bytes(certificate)
+
+    @property
     def ledger(self) -> Ledger:
         """The lifetime privacy ledger.
 
@@ -136,6 +159,28 @@ class SiloHome:
         label = f"{run_id}|{number}|".encode() + digest
         return KeyedNoise(hmac.new(self._noise_key, label, hashlib.sha256).digest())
 
+    def keep_units(self, run_id: str, units: float) -> None:
+        """Remember for a resumed run, which does not ask for the scales again, what they made of the units."""
+        (self.run_directory(run_id) / UNITS).write_text(json.dumps(units), encoding="utf-8")
+
+    def kept_units(self, run_id: str) -> float:
+        """The number of units as sums of that run may use it; zero before its scales."""
+        path = self.run_directory(run_id) / UNITS
+        return float(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else 0.0
+
+    def seal_once(self, run_id: str, number: int, digest: bytes) -> None:
+        """Remember, before an update is sealed, that this silo is in that sum of the run. Raises ReplayRefused.
+
+        An enclave opens a sum once, but forgets it when it dies, and the next one would open it again over other silos.
+        """
+        record = self.run_directory(run_id) / "sealed.jsonl"
+        if self._note_first(record, number, digest) is not None:
+            raise ReplayRefused(
+                f"{self.silo} has already sealed its part of sum {number} of this run to an enclave; no sum is "
+                "answered twice; nothing was sent",
+                hint="go on with the next sum",
+            )
+
     def _require_charged(self, ledger: Ledger) -> None:
         """Every run that was answered private sums was charged before; else the ledger is an older one."""
         records = sorted(self.directory.glob("runs/*/answered.jsonl"))
@@ -158,17 +203,9 @@ class SiloHome:
 
     def _answer_once(self, run_id: str, number: int, digest: bytes, *, repeatable: bool = True) -> None:
         """Remember on disk, before answering, which request carried this number."""
-        path = self.run_directory(run_id) / "answered.jsonl"
-        with path.open("a+", encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # two requests at once: the second reads what the first wrote
-            path.chmod(0o600)
-            file.seek(0)
-            known = _answered(file.read(), self.silo).get(number)
-            if known is None:
-                file.write(json.dumps({"number": number, "digest": digest.hex()}) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-                return
+        known = self._note_first(self.run_directory(run_id) / "answered.jsonl", number, digest)
+        if known is None:
+            return
         if not repeatable:
             raise ReplayRefused(
                 f"{self.silo} has already answered sum {number} of this run; with distributed noise no sum is "
@@ -185,6 +222,19 @@ class SiloHome:
                 f"{self.silo} has already {what}, with another model or other data; nothing was sent",
                 hint="resume with the same settings and unchanged data, or start a new run",
             )
+
+    def _note_first(self, path: Path, number: int, digest: bytes) -> str | None:
+        """The digest noted for this number before; None when there was none, and this one is on the disk now."""
+        with path.open("a+", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # two requests at once: the second reads what the first wrote
+            path.chmod(0o600)
+            file.seek(0)
+            known = _answered(file.read(), self.silo).get(number)
+            if known is None:
+                file.write(json.dumps({"number": number, "digest": digest.hex()}) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        return known
 
 
 def _folder(run_id: str) -> str:

@@ -24,6 +24,10 @@ class Group(TyperGroup):
     def get_help(self, ctx: click.Context) -> str:
         return _plain(super().get_help(ctx))
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Commands only: the one option there is was just used, and the screen is needed for them."""
+        self.format_commands(ctx, formatter)
+
 
 def _plain(text: str) -> str:
     """Typer escapes brackets for a markup that is switched off here."""

@@ -3,7 +3,7 @@
 import base64
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -27,30 +27,44 @@ def create(
     directory: Directory,
     bits: Annotated[int, typer.Option(help="Length of the modulus.", min=2048)] = 3072,
     min_silos: Annotated[int, typer.Option(help="Open no sum of fewer silos.", min=3)] = 3,
+    enclave: Annotated[bool, typer.Option("--enclave", help="Make and keep them in the sandbox.")] = False,
+    isolation: Annotated[
+        Literal["full", "reduced"], typer.Option(help="reduced: as where bubblewrap cannot be had.")
+    ] = "full",
 ) -> None:
     """Make the keys of a new key holder.
 
-    The private key stays in the directory; never copy it to the coordinator.
+    The private key stays in the directory; never copy it to the coordinator. With --enclave it is there in sealed form
+    only, and opened in the sandbox alone, now and whenever the key holder runs.
     """
+    from privacy.enclave.sandbox_profile import Isolation
+    from privacy.paillier.enclosed_holder import EnclosedHolder, enclose
     from privacy.paillier.holder_home import HolderHome
+    from privacy.paillier.holder_pipe import Create, Introduced
     from privacy.paillier.keys import ModulusRule
 
-    HolderHome(directory).create(ModulusRule(bits), min_silos=min_silos)
+    if enclave:
+        enclose(directory, Isolation(isolation))
+        with EnclosedHolder(directory) as holder:
+            holder.ask(Create(bits, min_silos, insecure=False), Introduced)
+    else:
+        HolderHome(directory).create(ModulusRule(bits), min_silos=min_silos)
     say(f"a key of {bits} bits in {directory}; show the public one with `mixroom key-holder key {directory}`")
 
 
 @app.command(cls=Command, epilog=example("mixroom key-holder key /data/key-holder"))
 def key(directory: Directory, as_json: AsJson = False) -> None:
     """Show the key holder's public key, for silos' owners to pin."""
-    from privacy.paillier.holder_home import HolderHome
+    from privacy.identity import fingerprint
+    from privacy.paillier.aggregation import HOLDER
 
-    identity = HolderHome(directory).identity
-    public_key = base64.b64encode(identity.public_key).decode()
+    raw = _public_key(directory)
+    public_key, printed = base64.b64encode(raw).decode(), fingerprint(raw)
     if as_json:
-        print_json({"name": identity.silo, "public_key": public_key, "fingerprint": identity.fingerprint})
+        print_json({"name": HOLDER, "public_key": public_key, "fingerprint": printed})
     else:
-        typer.echo(f'{json.dumps(identity.silo)} = "{public_key}"')
-        say(f"fingerprint {identity.fingerprint}: compare it over another channel")
+        typer.echo(f'{json.dumps(HOLDER)} = "{public_key}"')
+        say(f"fingerprint {printed}: compare it over another channel")
 
 
 @app.command(cls=Command, epilog=example("mixroom key-holder pin /data/key-holder north 'q2n…='"))
@@ -60,7 +74,24 @@ def pin(
     public_key: Annotated[str, typer.Argument(help="Its public key, as `mixroom silo key` shows it.")],
 ) -> None:
     """Trust a silo's key in encrypted sums."""
+    from privacy.paillier.enclosed_holder import EnclosedHolder, is_enclosed
     from privacy.paillier.holder_home import HolderHome
+    from privacy.paillier.holder_pipe import Done, Pin
 
-    HolderHome(directory).pin(silo, public_key)
+    if is_enclosed(directory):
+        with EnclosedHolder(directory) as holder:
+            holder.ask(Pin(silo, public_key), Done)
+    else:
+        HolderHome(directory).pin(silo, public_key)
     say(f"the key holder now trusts the key of {silo}")
+
+
+def _public_key(directory: Path) -> bytes:
+    from privacy.paillier.enclosed_holder import EnclosedHolder, is_enclosed
+    from privacy.paillier.holder_home import HolderHome
+    from privacy.paillier.holder_pipe import Introduce, Introduced
+
+    if is_enclosed(directory):
+        with EnclosedHolder(directory) as holder:
+            return holder.ask(Introduce(), Introduced).public_key
+    return HolderHome(directory).identity.public_key

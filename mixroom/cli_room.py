@@ -13,6 +13,7 @@ import typer
 from mixroom import (
     cli_room_analyst,
     cli_room_auditor,
+    cli_room_broker,
     cli_room_demo,
     cli_room_owner,
     cli_room_replay,
@@ -63,6 +64,7 @@ def create(
     room = found(place, founding, Secret(_given(code)))
     say(f"{party} founded {name}; its keys are in {place.folder}, back them up")
     say(f"fingerprint {place.keys.public.fingerprint}: tell it to the others over another channel")
+    say(f"workers must be attested under the root {room.root_fingerprint}: compare it with the operator's")
     typer.echo(room.collaboration)
 
 
@@ -186,6 +188,7 @@ def _choice(kind: type[Choice], word: str, option: str) -> Choice:
 
 
 cli_room_owner.add_commands(app)
+cli_room_broker.add_commands(app)
 cli_room_analyst.add_commands(app)
 cli_room_auditor.add_commands(app)
 cli_room_replay.add_command(app)

@@ -67,6 +67,8 @@ def query(
             f"{out} cannot be a file; nothing was asked", hint="name a file in a folder that exists"
         )
     with client(home) as room:
+        if out is not None:
+            room.verify_record()  # what the release is verified against later, without the service
         answer = room.questions.ask(given.question(_declared(room, template)))
     if out is not None:
         out.write_text(json.dumps(answer.release, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

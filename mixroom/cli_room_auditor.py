@@ -56,11 +56,20 @@ def audit(
 
 def verify_release(
     file: Annotated[Path, typer.Argument(help="A release, as `mixroom room query --out` keeps it.")],
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="A measurement to trust besides this installation's; may be repeated."),
+    ] = None,
     home: HomeOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify a release without the service: signature, result, plan, rules and tables belong together."""
+    """Verify a release without the service: who attested its worker, and for which question, rules, tables and price.
+
+    Code that is neither this installation's nor allowed is refused: the release may be genuine, and of other code.
+    """
     from cleanroom.errors import ReleaseUnverified
+    from cleanroom.partner.installed_worker import known_measurements
+    from cleanroom.partner.release_verification import ReleaseTrust
     from cleanroom.partner.release_verification import verify_release as verify
 
     place = party_home(home)
@@ -69,7 +78,8 @@ def verify_release(
     except (ValueError, RecursionError) as error:
         raise ReleaseUnverified(f"{file} is not JSON", hint="ask for the release again") from error
     room = place.room
-    verified = verify(document, room.worker_keys, collaboration=room.collaboration, record=place.record)
+    trust = ReleaseTrust(room.collaboration, room.enclave_root, known_measurements(allow or ()))
+    verified = verify(document, trust, record=place.record)
     if as_json:
         print_json(
             {"verified": True, "proved": list(verified.proved), "not_proved": list(verified.not_proved)}

@@ -41,7 +41,7 @@ def add_commands(app: typer.Typer) -> None:
             "mixroom room upload crm-hashed.csv --dataset crm",
         ),
         ("match", match, "Count people shared with other datasets.", "mixroom room match crm"),
-        ("delete", delete, "Destroy a table's keys.", "mixroom room delete crm --yes"),
+        ("delete", delete, "Destroy a table's key.", "mixroom room delete crm --yes"),
         ("keys", keys, "List or replace your API keys.", "mixroom room keys --rotate"),
     ):
         app.command(name, cls=Command, short_help=short, epilog=example(line))(command)
@@ -116,12 +116,18 @@ def upload(
     home: HomeOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a table against its rules, seal it on this machine, and send it; print the version's id."""
+    """Check a table against its rules, seal it on this machine, and send it; print the version's id.
+
+    Its key stays in your home: questions on the table are answered while `mixroom room broker` runs there.
+    """
     with client(home) as room:
         done = room.upload(file, dataset, progress=_Narrator())
     if done.dropped:
         say(f"left out, as the rules do not name them: {', '.join(done.dropped)}")
-    say(f"{dataset} has {done.rows} rows now, {done.sealed_bytes} bytes sealed")
+    say(
+        f"{dataset} has {done.rows} rows now, {done.sealed_bytes} bytes sealed; back up the home, which has its key"
+    )
+    say(f"questions on it are answered while you run: mixroom room broker --home {room.home.folder}")
     if as_json:
         print_json(done.version.model_dump(mode="json"))
     else:
@@ -165,16 +171,19 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do it: it cannot be undone.")] = False,
     home: HomeOption = None,
 ) -> None:
-    """Destroy a table's keys and remove it from the service; the audit log proves it."""
+    """Destroy a table's key in your home first, then remove the table from the service; the audit log proves it."""
     from cleanroom.partner.room_client import ready_version
 
     if not yes:
         raise UsageError("destroying a table cannot be undone; nothing was changed", hint="add --yes")
     with client(home) as room:
         chosen = version or ready_version(room.dataset(dataset))
+        had_key = room.has_had_key(chosen)
         destroyed = room.destroy(dataset, chosen)
-    say(f"{dataset} {chosen} is destroyed; the audit log's entry commits to its keys")
-    typer.echo(destroyed.commitment)
+    if not had_key:
+        say("its key was never in this home: destroy it where the table was uploaded too")
+    say(f"{dataset} {chosen} is destroyed; the audit log has said since the upload which key it was")
+    typer.echo(destroyed.key_commitment)
 
 
 def keys(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from pydantic import ValidationError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cleanroom.service.serving import Opened
     from cleanroom.service.settings import RoomSettings
 
+REDUCED = "serve with --isolation reduced, which owners' brokers refuse unless they are told otherwise"
 DATABASE_VARIABLE = "MIXROOM_ROOM_DATABASE"  # not an option alone: its URL may hold a password
 
 
@@ -36,7 +37,10 @@ def serve(
     certificate: Annotated[Path | None, typer.Option(help="TLS certificate chain, PEM.")] = None,
     key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
     providers: Annotated[Path | None, typer.Option(help="JSON list of identity providers.")] = None,
-    workers: Annotated[int, typer.Option(help="Worker processes kept warm.")] = 2,
+    workers: Annotated[int, typer.Option(help="Workers kept warm.")] = 2,
+    isolation: Annotated[
+        Literal["full", "reduced"], typer.Option(help="reduced: without bubblewrap; owners may refuse it.")
+    ] = "full",
     query_seconds: Annotated[float, typer.Option(help="A query's time limit.")] = 120.0,
     insecure: Annotated[bool, typer.Option("--insecure", help="Plain http on a public address.")] = False,
     as_json: AsJson = False,
@@ -46,6 +50,7 @@ def serve(
     The first start prints the operator's key and one founding code, once.
     """
     from cleanroom.service.serving import serve as run
+    from privacy.errors import EnclaveUnavailable
 
     settings = _settings(
         data=data,
@@ -57,9 +62,14 @@ def serve(
         identity_providers=providers,
         worker_processes=workers,
         query_seconds=query_seconds,
+        isolation=isolation,
         insecure=insecure,
     )
-    run(settings, opened=lambda opened: _announce(opened, as_json=as_json))
+    try:
+        run(settings, opened=lambda opened: _announce(opened, as_json=as_json))
+    except EnclaveUnavailable as error:
+        hint = error.hint.replace("ask for reduced isolation", REDUCED)  # in this command's words
+        raise EnclaveUnavailable(str(error), hint=hint) from error
 
 
 def _settings(**given: object) -> RoomSettings:

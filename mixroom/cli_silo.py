@@ -10,6 +10,7 @@ import typer
 from mixroom.cli_help import Command, Group, example
 from mixroom.errors import DataRefused
 from mixroom.output import AsJson, print_json, say
+from mixroom.root_text import certificate_in
 from mixroom.silo_paths import silo_files
 
 app = typer.Typer(
@@ -18,7 +19,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     suggest_commands=False,
     help="A data owner's own commands: check data, show and pin keys, read the budget.",
-    short_help="A data owner's own commands: check, key, pin, budget.",
+    short_help="A data owner's own commands: check, key, pins, budget.",
     epilog=example("mixroom silo check north.toml"),
 )
 SiloFile = Annotated[Path, typer.Argument(help="The silo's TOML file.")]
@@ -71,6 +72,32 @@ def pin(
     home = SiloHome.of(read_silo_spec(*silo_files([file])))
     home.pin(peer, public_key)
     say(f"{home.silo} now trusts the key of {peer}")
+
+
+@app.command("pin-enclave", cls=Command, epilog=example("mixroom silo pin-enclave north.toml 'MIIB…='"))
+def pin_enclave(
+    file: SiloFile,
+    root: Annotated[str, typer.Argument(help="The root's certificate, as `mixroom enclave root` shows it.")],
+) -> None:
+    """Trust the coordinator's enclaves: those attested under this root.
+
+    Compare the fingerprint with its operator over another channel. What runs in them is measured, and compared with
+    this installation.
+    """
+    from clients.silo_home import SiloHome
+    from mmm_models.intake.silo_file import read_silo_spec
+    from privacy.enclave.certificate_chain import is_emulated_root
+    from privacy.identity import fingerprint
+
+    home = SiloHome.of(read_silo_spec(*silo_files([file])))
+    certificate = certificate_in(root)
+    home.pin_enclave_root(certificate)
+    kind = (
+        "an emulated root, which root on its machine gets round"
+        if is_emulated_root(certificate)
+        else "a root"
+    )
+    say(f"{home.silo} now trusts enclaves under {kind}: {fingerprint(certificate)}")
 
 
 @app.command(cls=Command, epilog=example("mixroom silo budget north.toml --json"))

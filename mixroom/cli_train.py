@@ -13,13 +13,11 @@ from mixroom.output import AsJson, print_json, say
 from mixroom.run_output import show_results, stored_results, tell_failures
 from mixroom.run_start import forget_unstarted
 from mixroom.silo_paths import refuse_bad_data, require_directory, silo_files
-from mixroom.train_flags import aggregation_for, more_settings, require_whole_privacy
+from mixroom.train_flags import aggregation_for, enclave_for, more_settings, require_whole_privacy
 
 Specs = Annotated[list[Path], typer.Argument(help="Silo files (TOML), one per silo.")]
 Out = Annotated[Path, typer.Option(help="Run directory to write.")]
-Holdout = Annotated[
-    int, typer.Option(help="Last weeks kept for testing, a quarter at most.", min=0, metavar="N")
-]
+Holdout = Annotated[int, typer.Option(help="Last weeks for testing; a quarter at most.", min=0, metavar="N")]
 Synergy = Annotated[bool, typer.Option("--synergy", help="Let channels reinforce each other.")]
 Waves = Annotated[int, typer.Option(help="Slow waves of each effect over time.", min=0, max=6, metavar="N")]
 More = Annotated[
@@ -78,6 +76,9 @@ def train(
         Literal["masks", "paillier", "none"] | None,
         typer.Option(help="masks by default."),
     ] = None,
+    enclave: Annotated[
+        bool, typer.Option("--enclave", help="Add up in the sandbox; silos check it before they send.")
+    ] = False,
     strategy: Annotated[
         Literal["auto", "newton", "fedadam", "fedavg", "fedprox"],
         typer.Option(help="How the model is moved."),
@@ -105,6 +106,7 @@ def train(
         "epsilon": epsilon,
         "delta": delta,
         "secure-aggregation": aggregation_for(files, secure_aggregation),
+        "enclave": enclave_for(files, asked=enclave),
         "strategy": strategy,
         "rounds": rounds,
         "local-steps": local_steps,
@@ -135,6 +137,7 @@ def report(
 
 def _train(files: tuple[Path, ...], out: Path, settings: dict[str, Any]) -> Path:
     """Train, with what goes wrong said in terms of files and of this command."""
+    from privacy.errors import EnclaveUnavailable
     from server.errors import ServerError
     from server.settings import parse_settings
     from simulations.federation import train_in_process
@@ -145,7 +148,7 @@ def _train(files: tuple[Path, ...], out: Path, settings: dict[str, Any]) -> Path
         directory = train_in_process(files, parsed)
     except KeyboardInterrupt as error:
         raise Interrupted("interrupted; finished rounds are kept", hint=_how_to_go_on(out)) from error
-    except ServerError as error:
+    except (ServerError, EnclaveUnavailable) as error:
         forget_unstarted(out, files)
         with_resume = " with --resume" if (out / "run.json").exists() else " again"
         refuse_bad_data(files, error, again=f"run the same command{with_resume}")

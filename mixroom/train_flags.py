@@ -43,6 +43,17 @@ def aggregation_for(files: tuple[Path, ...], asked: str | None) -> str:
     return asked or "masks"
 
 
+def enclave_for(files: tuple[Path, ...], *, asked: bool) -> bool:
+    """An enclave opens sums of three silos or more: in one of two, each subtracts its own and has the other's."""
+    if asked and len(files) < FEWEST_MASKED:
+        named = "1 was" if len(files) == 1 else f"{len(files)} were"
+        raise UsageError(
+            f"--enclave needs at least {FEWEST_MASKED} silos, {named} named",
+            hint="name more silo files, or leave --enclave out",
+        )
+    return asked
+
+
 def more_settings(more: list[str], flags: dict[str, Any]) -> dict[str, str]:
     """`--set key=value` as settings; a key that has a flag of its own, or that nobody knows, names the right one."""
     from mmm_models.intake.nearest_name import nearest_name

@@ -170,3 +170,18 @@ class IdentifierRefused(PrivacyError):
 
 class TokenRefused(PrivacyError):
     """A text is not an identity token: eight hex digits, a point, and 32 hex digits."""
+
+
+class AttestationRefused(PrivacyError):
+    """The attestation does not prove what it must, and whoever sent it was trusted with nothing.
+
+    One error with one text for every cause, so that nobody learns by trying which part was wrong.
+    """
+
+
+class EnclaveUnavailable(PrivacyError):
+    """The enclave cannot be started here as asked; no program ran and no data were read."""
+
+
+class EnclaveFailed(PrivacyError):
+    """The enclave ended, was stopped at a limit, or broke its protocol; nothing it said since was used."""

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from privacy.errors import IdentityUnusable, InvalidSetting
 from privacy.identity import OWNER_ONLY, PUBLIC_KEY_BYTES, fingerprint, require_silo_name
-from privacy.sealing import KEY_BYTES, WRAPPING, seal_broken, wrapping_info
+from privacy.sealing import WRAPPING, message_info, seal_broken
 
 SIGNING_FILE = "signing.pem"
 SEALING_FILE = "sealing.pem"
@@ -134,15 +134,12 @@ class PartyKeys:
         """The 64-byte Ed25519 signature of `message`; sign documents through `sign_document`."""
         return self._signing.sign(message)
 
-    def unwrap(self, wrapped: bytes, context: Mapping[str, object]) -> bytes:
-        """The 32-byte key that `wrap_key` wrapped for this party under the same context. Raises SealBroken."""
+    def open_message(self, sealed: bytes, context: Mapping[str, object]) -> bytes:
+        """What `seal_message` sealed for this party under the same context. Raises SealBroken."""
         try:
-            key = WRAPPING.decrypt(bytes(wrapped), self._sealing, wrapping_info(context))
+            return WRAPPING.decrypt(bytes(sealed), self._sealing, message_info(context))
         except (InvalidTag, ValueError, TypeError) as error:
             raise seal_broken() from error
-        if len(key) != KEY_BYTES:
-            raise seal_broken()
-        return key
 
 
 def _read_key(path: Path) -> object:

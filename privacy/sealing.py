@@ -4,7 +4,7 @@ Sealed stream: 8 bytes "mixseal1", 32 bytes random salt, then frames of 256 KiB 
 Each file has its own key, HKDF-SHA256(key, salt, context), so the nonces need no randomness: 11 bytes frame number
 and one byte that is 1 for the last frame only (STREAM: Hoang, Reyhanitabar, Rogaway, Vizar, CRYPTO 2015).
 A frame moved, repeated, dropped or taken from another file, and a file cut at a frame's border, do not open.
-Wrapped key: HPKE base mode (RFC 9180), DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM, context as `info`.
+Sealed message: HPKE base mode (RFC 9180), DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM, context as `info`.
 
 Guarantee: without the key nothing but the length shows; with it, nothing but what was sealed under this context opens.
 Not covered: who sealed it. Anyone with the key, or the recipient's public key, can seal; sign a digest for that.
@@ -42,25 +42,31 @@ def new_key() -> bytes:
     return os.urandom(KEY_BYTES)
 
 
-def wrap_key(key: bytes, recipient_public: bytes, context: Mapping[str, object]) -> bytes:
-    """`key` for the owner of the X25519 key `recipient_public`; `PartyKeys.unwrap` opens it in the same context.
+def seal_message(content: bytes, recipient_public: bytes, context: Mapping[str, object]) -> bytes:
+    """`content` of any length for the owner of the X25519 key; `PartyKeys.open_message` opens it in the same context.
 
-    Raises InvalidSetting for a key that is not 32 bytes, IdentityUnusable for an unusable public key.
+    48 bytes longer than the content: its length shows. Raises IdentityUnusable for an unusable public key.
     """
-    _require_key(key)
-    try:
-        recipient = X25519PublicKey.from_public_bytes(recipient_public)
-        return WRAPPING.encrypt(key, recipient, wrapping_info(context))
-    except (ValueError, TypeError) as error:  # wrong length, or a point of small order
-        raise IdentityUnusable(
-            "the recipient's public sealing key cannot be used; nothing was wrapped",
-            hint="ask the recipient for its public keys again",
-        ) from error
+    return _seal_to(recipient_public, content, message_info(context))
 
 
-def wrapping_info(context: Mapping[str, object]) -> bytes:
-    """The `info` of HPKE: what the wrapped key is for."""
-    return b"mixroom wrapped key 1\0" + canonical_json(context)
+def message_info(context: Mapping[str, object]) -> bytes:
+    """The `info` of HPKE: what the sealed message is for."""
+    return b"mixroom sealed message 1\0" + canonical_json(context)
+
+
+def derive_key(secret: bytes, info: bytes) -> bytes:
+    """A 32-byte key of its own for each purpose `info`: HKDF-SHA256 (RFC 5869) without salt.
+
+    `secret` must be as hard to guess as a key: no password. Neither it nor other derived keys follow from the result.
+    Raises InvalidSetting for a secret shorter than 32 bytes.
+    """
+    if len(secret) < KEY_BYTES:
+        raise InvalidSetting(
+            f"a secret to derive keys from has at least {KEY_BYTES} bytes, not {len(secret)}",
+            hint="use new_key()",
+        )
+    return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=info).derive(secret)
 
 
 def seal_bytes(key: bytes, plaintext: bytes, context: Mapping[str, object]) -> bytes:
@@ -212,6 +218,16 @@ def seal_broken() -> SealBroken:
         "the sealed data do not open: another key, another context, or changed since they were sealed",
         hint="fetch them again, and check that the key and the dataset are the ones they were sealed for",
     )
+
+
+def _seal_to(recipient_public: bytes, content: bytes, info: bytes) -> bytes:
+    try:
+        return WRAPPING.encrypt(content, X25519PublicKey.from_public_bytes(recipient_public), info)
+    except (ValueError, TypeError) as error:  # wrong length, or a point of small order
+        raise IdentityUnusable(
+            "the recipient's public sealing key cannot be used; nothing was sealed",
+            hint="ask the recipient for its public keys again",
+        ) from error
 
 
 def _require_key(key: bytes) -> None:

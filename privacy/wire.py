@@ -3,9 +3,11 @@
 Leaves a silo:
   Introduction   its name, public key and the shape of its panel as declared in its own file (no data are read)
   Agreement      a signed fresh key, or nothing: the silo is willing under its own rules
+  Challenge      a random nonce for an enclave's attestation, where the run has an enclave
   Contribution   one vector: masked (uniformly random to whoever lacks the peers' seeds), encrypted for a key
                  holder, or in clear where the run does without secure aggregation
   UnmaskReply    shares of this round's seeds
+  SealedUpdate   in place of the two above where the run has an enclave: either of them, sealed to its attested key
   Refusal        a code and a sentence without data
 Leaves the key holder, where a run has one: its name and public key, a signed modulus and fresh key, opened sums.
 Each is one Flower ConfigRecord of plain values; unknown or missing fields are refused.
@@ -21,11 +23,11 @@ import numpy as np
 from flwr.app import ConfigRecord, RecordDict
 from numpy.typing import NDArray
 
+from privacy.attested_sums.sum_terms import Challenge, SumQuestion, SumTerms
 from privacy.errors import InvalidSetting, MalformedMessage
 from privacy.masks.secure_aggregation import (
     KeyAdvert,
     KeyRoster,
-    MaskedUpdate,
     MaskRequest,
     UnmaskReply,
     UnmaskRequest,
@@ -41,11 +43,14 @@ from privacy.paillier.aggregation import (
 )
 from privacy.quantization import FixedPoint
 from privacy.run_terms import PrivacyMode, PrivacyTerms, SecureAggregation
+from privacy.update_messages import MaskedUpdateMessage, PlainUpdate
 
 RECORD = "mixroom"
-HELLO, JOIN, START, CONTRIBUTE, UNMASK, OPEN = (
+HELLO, JOIN, CHALLENGE, ATTEST, START, CONTRIBUTE, UNMASK, OPEN = (
     "query.hello",
     "query.join",
+    "query.challenge",
+    "query.attest",
     "query.start",
     "train.contribute",
     "train.unmask",
@@ -89,6 +94,7 @@ class Invitation:
     values: int
     sample_rate: float
     secure_aggregation: str
+    enclave: bool
     model: str
 
     @cached_property
@@ -96,8 +102,9 @@ class Invitation:
         """SHA-256 over every field; each sum request names it."""
         budget = (repr(self.epsilon), repr(self.delta), repr(self.sample_rate), self.steps, self.curvatures)
         noise = (self.survivors, self.colluding, self.values)
-        parts = (self.run_id, self.privacy_mode, *budget, *noise, self.secure_aggregation, self.model)
-        return hashlib.sha256(canonical_bytes("mixroom/invitation/v2", *parts)).digest()
+        sums = (self.secure_aggregation, int(self.enclave))
+        parts = (self.run_id, self.privacy_mode, *budget, *noise, *sums, self.model)
+        return hashlib.sha256(canonical_bytes("mixroom/invitation/v3", *parts)).digest()
 
     @cached_property
     def privacy(self) -> PrivacyTerms:
@@ -116,7 +123,13 @@ class Invitation:
 
     @classmethod
     def of(
-        cls, run_id: str, terms: PrivacyTerms, *, secure_aggregation: SecureAggregation, model: str
+        cls,
+        run_id: str,
+        terms: PrivacyTerms,
+        *,
+        secure_aggregation: SecureAggregation,
+        model: str,
+        enclave: bool = False,
     ) -> "Invitation":
         """The terms on the wire."""
         return cls(
@@ -131,6 +144,7 @@ class Invitation:
             values=terms.values,
             sample_rate=terms.sample_rate,
             secure_aggregation=secure_aggregation.value,
+            enclave=enclave,
             model=model,
         )
 
@@ -177,18 +191,53 @@ class SumRequest:
             self.run_id, self.round, self.model_digest, roster_digest, self.length, largest
         )
 
+    def sealed(self) -> SumQuestion:
+        """The round as updates that are sealed to an enclave are bound to it."""
+        largest = FixedPoint(self.fraction_bits, self.max_abs).largest_integer
+        return SumQuestion(
+            self.run_id, self.round, self.model_digest, self.length, self.fraction_bits, largest
+        )
+
     def vectors(self) -> tuple[Vector, ...]:
         """`values` as float64 vectors."""
         return tuple(np.frombuffer(value, dtype="<f8").astype(np.float64) for value in self.values)
 
 
 @dataclass(frozen=True)
-class PlainUpdate:
-    """Silo to coordinator without secure aggregation: the quantised vector in clear, little-endian uint64."""
+class ChallengeRequest:
+    """Coordinator to silo: give a fresh nonce for the attestation of an enclave of this run."""
+
+    run_id: str
+
+
+@dataclass(frozen=True)
+class AttestedEnclave:
+    """Coordinator to silo: an enclave's terms (`SumTerms`) and the attestation document that binds its key to them."""
+
+    run_id: str
+    invitation: bytes
+    roster_digest: bytes
+    needed: int
+    silos: tuple[str, ...]
+    public_keys: tuple[bytes, ...]
+    nonces: tuple[bytes, ...]
+    document: bytes
+
+    @classmethod
+    def of(cls, terms: SumTerms, document: bytes) -> "AttestedEnclave":
+        return cls(**{field.name: getattr(terms, field.name) for field in fields(terms)}, document=document)
+
+    def terms(self) -> SumTerms:
+        """Raises RosterRefused when they make no sense."""
+        return SumTerms(**{field.name: getattr(self, field.name) for field in fields(SumTerms)})
+
+
+@dataclass(frozen=True)
+class SealedUpdate:
+    """Silo to the enclave, through the coordinator: a PlainUpdate, MaskedUpdateMessage or UnmaskReply, sealed."""
 
     silo: str
-    context: bytes
-    vector: bytes
+    sealed: bytes
 
 
 def pack_vector(vector: Vector) -> bytes:
@@ -280,44 +329,25 @@ class Acknowledgement:
     silo: str
 
 
-@dataclass(frozen=True)
-class MaskedUpdateMessage:
-    """`MaskedUpdate` on the wire."""
-
-    silo: str
-    context: bytes
-    masked: bytes
-    boxes: tuple[bytes, ...]
-    commitments: bytes
-
-    @classmethod
-    def of(cls, update: MaskedUpdate) -> "MaskedUpdateMessage":
-        masked = update.masked.astype("<u8", copy=False).tobytes()
-        return cls(update.silo, update.context, masked, update.boxes, update.commitments)
-
-    def update(self) -> MaskedUpdate:
-        return MaskedUpdate(
-            self.silo, self.context, unpack_integers(self.masked), self.boxes, self.commitments
-        )
-
-
-def unpack_integers(raw: bytes) -> NDArray[np.uint64]:
-    """uint64, little endian; raises MalformedMessage unless whole."""
-    if len(raw) % 8:
-        raise _malformed("vector")
-    return np.frombuffer(raw, dtype="<u8").astype(np.uint64)
-
-
 MESSAGES_OF_A_SILO = (
     Introduction,
     KeyAdvert,
+    Challenge,
     Acknowledgement,
     PlainUpdate,
     MaskedUpdateMessage,
     EncryptedUpdate,
     UnmaskReply,
+    SealedUpdate,
 )
-MESSAGES_TO_A_SILO = (Invitation, KeyRosterMessage, SumRequest, UnmaskRequest)
+MESSAGES_TO_A_SILO = (
+    Invitation,
+    ChallengeRequest,
+    AttestedEnclave,
+    KeyRosterMessage,
+    SumRequest,
+    UnmaskRequest,
+)
 MESSAGES_OF_A_KEY_HOLDER = (HolderIntroduction, HolderAdvert, Acknowledgement, OpenedSum)
 MESSAGES_TO_A_KEY_HOLDER = (Invitation, KeyRosterMessage, OpenRequest)
 

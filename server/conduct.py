@@ -15,7 +15,10 @@ def conduct_run(exchange: SiloExchange, settings: RunSettings) -> None:
     """Train, then write results and what the run states about itself into the run directory."""
     store = RunStore.create(settings)
     began = time.perf_counter()
-    finished = train_federated(exchange, settings, store, _narrate(settings))
+    try:
+        finished = train_federated(exchange, settings, store, _narrate(settings))
+    finally:
+        exchange.close()
     write_results(finished.results, store.directory)
     write_statement(finished, settings, store, seconds=time.perf_counter() - began)
 

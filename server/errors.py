@@ -42,6 +42,7 @@ class SumLost(ServerError):
 
     def __init__(self, purpose: str) -> None:
         super().__init__(
-            f"the {purpose} sum was asked for before and lost; with distributed noise no silo answers it again",
+            f"the {purpose} sum was asked for before and lost; "
+            "with distributed noise or an enclave no silo answers it again",
             hint="start a new run; what this one was charged stays charged",
         )

@@ -9,7 +9,8 @@ from privacy.errors import PrivacyError, SiloFault
 from privacy.masks.mask_coordinator import MaskedRound, UnmaskedSum
 from privacy.masks.secure_aggregation import KeyRoster, UnmaskReply, UnmaskRequest
 from privacy.quantization import FixedPoint
-from privacy.wire import UNMASK, MaskedUpdateMessage, SumRequest, to_record
+from privacy.update_messages import MaskedUpdateMessage
+from privacy.wire import UNMASK, SumRequest, to_record
 from server.collected_sum import Attendance, Collected
 from server.errors import RoundAborted
 from server.silo_link import NoAnswer, Replies, SiloLink, largest_reply, read_reply

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from privacy.errors import MalformedMessage, PrivacyError
 from privacy.quantization import FixedPoint
 from privacy.sum_schedule import Purpose
-from privacy.wire import PlainUpdate, SumRequest, unpack_integers
+from privacy.update_messages import PlainUpdate, unpack_integers
+from privacy.wire import SumRequest
 from server.clear_check import ClearCheck
 from server.collected_sum import Attendance, Collected
 from server.errors import RoundAborted, UpdateOutOfBounds

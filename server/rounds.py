@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from server.aggregation import ModelState
 from server.errors import SumLost
 from server.lost_sums import Asking
 from server.model_steps import Steps, first_clip_norm
+from server.run_attestations import keep_attestation
 from server.run_plan import RunPlan, plan_run
 from server.run_store import RoundMetrics, RunStore
 from server.settings import RunSettings
@@ -64,9 +66,9 @@ def train_federated(
     """Run to the end, or raise a ServerError that leaves a directory `--resume` continues."""
     introductions = exchange.gather()
     plan = plan_run(settings, store.run_id, introductions)
-    exchange.start(plan.invitation)
+    exchange.start(plan.invitation, keep=partial(keep_attestation, store))
     store.event("started", silos=[item.silo for item in introductions])
-    asking = Asking(exchange, store, once=plan.privacy.answered_once)
+    asking = Asking(exchange, store, once=plan.answered_once)
     agreed = _agree_on_scales(asking, plan)
     steps = Steps(plan, settings, agreed.scales, units=agreed.units)
     state = store.newest_checkpoint() or _first_state(agreed, settings)
@@ -146,7 +148,7 @@ def _report(asking: Asking, agreed: Agreed, state: ModelState) -> Results:
     total = (
         _private_records(asking, agreed, state, response)
         if private
-        else asking.sum(report_question(plan, agreed.scales, state)).total
+        else asking.sum_or_next(report_question(plan, agreed.scales, state)).total
     )
     naming = Naming(plan.model.panel_channels, plan.model.outcome_unit, plan.model.currency)
     layout = plan.model.records(private=private)

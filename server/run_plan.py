@@ -25,6 +25,11 @@ class RunPlan:
     privacy: PrivacyTerms
     silos: int
 
+    @property
+    def answered_once(self) -> bool:
+        """Whether silos answer no sum twice: with shared noise, and with an enclave, which forgets when it dies."""
+        return self.privacy.answered_once or self.invitation.enclave
+
 
 def plan_run(settings: RunSettings, run_id: str, introductions: tuple[Introduction, ...]) -> RunPlan:
     """Raises SettingsInvalid when the silos' declarations cannot be one model, or too few for a robust rule came."""
@@ -42,7 +47,11 @@ def plan_run(settings: RunSettings, run_id: str, introductions: tuple[Introducti
     )
     privacy = privacy_terms(settings, model, silos=len(introductions))
     invitation = Invitation.of(
-        run_id, privacy, secure_aggregation=settings.secure_aggregation, model=model.model_dump_json()
+        run_id,
+        privacy,
+        secure_aggregation=settings.secure_aggregation,
+        model=model.model_dump_json(),
+        enclave=settings.enclave,
     )
     return RunPlan(invitation, model, privacy, len(introductions))
 

@@ -8,17 +8,23 @@ from privacy.accountant import epsilon_of, epsilon_replace_one
 from privacy.distributed_noise import events_with_honest
 from privacy.run_terms import PrivacyMode, PrivacyTerms, SecureAggregation
 from server.rounds import Finished
+from server.run_attestations import KeptAttestation, newest_attestation
 from server.run_store import RunStore
 from server.settings import RunSettings
 
 LEFT_SILO = (
     "Only sums over all silos: counts of units per octave, model changes, and the totals of this report."
 )
+SUMS_ARE_INSIDE = {
+    SecureAggregation.MASKS: "pairwise masks, taken off in",
+    SecureAggregation.NONE: "vectors sealed to and added up in",
+}
 SUMS_ARE = {
     SecureAggregation.MASKS: "pairwise masks; the coordinator sees sums only",
     SecureAggregation.PAILLIER: "Paillier encryption; coordinator and key holder see sums only, unless they collude",
     SecureAggregation.NONE: "none; the coordinator sees each silo's vector",
 }
+NOT_COVERED_EMULATED = "Root on the coordinator's machine, which an emulated enclave does not keep out."
 NOT_COVERED_ALWAYS = (
     "A silo that lies about its own data.",
     "Who takes part, when, and the number of rounds.",
@@ -29,15 +35,20 @@ def write_statement(finished: Finished, settings: RunSettings, store: RunStore, 
     """Write model.json, privacy.json and about.json. The page itself is drawn where people read it."""
     agreed = finished.agreed
     StoredModel(agreed.plan.model, agreed.scales, finished.state.model).save(store.directory)
-    write_privacy(privacy_box(finished, settings), store.directory)
+    enclave = newest_attestation(store) if settings.enclave else None
+    write_privacy(privacy_box(finished, settings, enclave), store.directory)
     write_about(_about(finished, settings, seconds), store.directory)
 
 
-def privacy_box(finished: Finished, settings: RunSettings) -> PrivacyBox:
+def privacy_box(
+    finished: Finished, settings: RunSettings, enclave: KeptAttestation | None = None
+) -> PrivacyBox:
     """The privacy statement of a run: every guarantee with its unit, neighbours and bound."""
     terms = finished.agreed.plan.privacy
-    hidden = settings.secure_aggregation is not SecureAggregation.NONE
-    sums = SUMS_ARE[settings.secure_aggregation]
+    hidden = settings.secure_aggregation is not SecureAggregation.NONE or enclave is not None
+    sums = _sums(settings, enclave)
+    emulated = (NOT_COVERED_EMULATED,) if enclave is not None and enclave.is_emulated else ()
+    never_covered = (*emulated, *NOT_COVERED_ALWAYS)
     if not terms.private:
         return PrivacyBox(
             mode="none",
@@ -46,7 +57,7 @@ def privacy_box(finished: Finished, settings: RunSettings) -> PrivacyBox:
             left_silo=(LEFT_SILO,) if hidden else ("Each silo's own sums, in clear.",),
             not_covered=(
                 "What the sums themselves reveal about single units: there is no noise.",
-                *NOT_COVERED_ALWAYS,
+                *never_covered,
             ),
         )
     cost = terms.plan.cost
@@ -68,8 +79,18 @@ def privacy_box(finished: Finished, settings: RunSettings) -> PrivacyBox:
         not_covered=(
             "People behind a unit: the promise is per unit, not per customer.",
             *_not_covered(terms, settings),
-            *NOT_COVERED_ALWAYS,
+            *never_covered,
         ),
+    )
+
+
+def _sums(settings: RunSettings, enclave: KeptAttestation | None) -> str:
+    if enclave is None:
+        return SUMS_ARE[settings.secure_aggregation]
+    kind = "an emulated enclave" if enclave.is_emulated else "an enclave"
+    return (
+        f"{SUMS_ARE_INSIDE[settings.secure_aggregation]} {kind} that every silo checked; the coordinator's process "
+        f"sees sums only (measurement {enclave.measurement[:16]}…, root {enclave.root_fingerprint})"
     )
 
 

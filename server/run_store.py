@@ -152,7 +152,16 @@ def _continued_run_id(run_file: Path, settings: RunSettings) -> str:
         raise RunStoreError(
             f"{run_file.parent} holds no run to resume", hint="leave --resume out to start one there"
         ) from error
-    free = {"resume", "run-id", "out", "silos", "wait-seconds", "timeout-seconds", "on-failure"}
+    free = {
+        "resume",
+        "run-id",
+        "out",
+        "silos",
+        "wait-seconds",
+        "timeout-seconds",
+        "on-failure",
+        "enclave-home",
+    }
     now = settings.to_run_config()
     changed = sorted(key for key in now if key not in free and now[key] != settings_then.get(key))
     if changed:

@@ -1,5 +1,6 @@
 """The settings of one run, parsed once from Flower's flat run configuration; unknown keys are errors."""
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from mmm_models.federated_spec import LocalOptimizer, LocalTraining
 from mmm_models.spec import ModelSpec
+from privacy.enclave.sandbox_profile import Isolation
 from privacy.run_terms import PrivacyMode, SecureAggregation
 from privacy.sum_schedule import CURVATURE_BEFORE_ROUND
 from server.errors import SettingsInvalid
@@ -97,6 +99,9 @@ class RunSettings(BaseModel):
     tolerated_dropouts: Annotated[int, Field(ge=0)] = 1
     colluding: Annotated[int, Field(ge=0)] = 1
     secure_aggregation: SecureAggregation = SecureAggregation.MASKS
+    enclave: bool = False
+    enclave_isolation: Isolation = Isolation.FULL
+    enclave_home: str = ""
     paillier_bits: Annotated[int, Field(ge=2048)] = 3072
     update_norm_bound: Annotated[float, Field(ge=0.0)] = 20.0
     max_units_per_silo: Annotated[int, Field(ge=0)] = 0
@@ -141,6 +146,21 @@ class RunSettings(BaseModel):
             raise ValueError(
                 "max-units-per-silo is not used with noise, where each unit's gradient is clipped; remove it"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _enclave_is_possible(self) -> Self:
+        if self.enclave and self.robust_rule is not RobustRule.NONE:
+            raise ValueError(
+                f"robust-rule {self.robust_rule} compares single silos' changes, which an enclave hides; leave one out"
+            )
+        if self.enclave and self.secure_aggregation is SecureAggregation.PAILLIER:
+            raise ValueError(
+                "with secure-aggregation paillier the coordinator holds nothing that an enclave could hide; choose "
+                "masks or none with the enclave, or put the key holder in one (`mixroom key-holder create --enclave`)"
+            )
+        if self.enclave_isolation is Isolation.NONE:
+            raise ValueError("enclave-isolation none is for debugging; silos refuse it. Use full or reduced")
         return self
 
     @property
@@ -209,6 +229,14 @@ class RunSettings(BaseModel):
         """Share of the last iterates whose mean is the model."""
         usual = 0.6 if self.chosen_strategy is Strategy.NEWTON else 0.4
         return self.average_last_share or (usual if self.private else 0.25)
+
+    @property
+    def enclave_directory(self) -> Path:
+        """Where this coordinator keeps the root of its emulated enclaves."""
+        if self.enclave_home:
+            return Path(self.enclave_home)
+        state = os.environ.get("XDG_STATE_HOME")
+        return (Path(state) if state else Path.home() / ".local" / "state") / "mixroom" / "enclave"
 
     @property
     def directory(self) -> Path:

@@ -1,6 +1,7 @@
 """The coordinator's side of a run's messages: who is there, who joins, and the sum of what they send."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -10,6 +11,7 @@ from flwr.app import RecordDict
 from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
+from privacy.enclave.tee_backend import TeeBackend
 from privacy.masks.key_agreement import build_roster
 from privacy.masks.opened_sums import threshold_for_shared_noise
 from privacy.masks.secure_aggregation import KeyAdvert, KeyRoster
@@ -21,6 +23,7 @@ from privacy.wire import (
     JOIN,
     START,
     Acknowledgement,
+    AttestedEnclave,
     Introduction,
     Invitation,
     KeyRosterMessage,
@@ -28,6 +31,8 @@ from privacy.wire import (
     to_record,
 )
 from server.collected_sum import Attendance, Failure, WayOfSumming
+from server.enclave_host import EnclaveHost, EnclaveParty, emulated_backend
+from server.enclave_sums import EnclaveSums
 from server.masked_sums import MaskedSums
 from server.paillier_sums import PaillierSums, require_long_enough
 from server.plain_sums import PlainSums
@@ -59,17 +64,33 @@ class SiloSum:
 class SiloExchange:
     """One run with its silos, whichever way their sums are protected."""
 
-    def __init__(self, grid: Grid, settings: RunSettings) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        settings: RunSettings,
+        *,
+        enclaves: Callable[[RunSettings], TeeBackend] = emulated_backend,
+    ) -> None:
         self.link = SiloLink(grid, settings)
         self._settings = settings
+        self._introductions: tuple[Introduction, ...] = ()
+        self._backend = enclaves(settings) if settings.enclave else None
+        self._host: EnclaveHost | None = None
         self.sums: WayOfSumming = PlainSums.of(settings)
 
     def gather(self) -> tuple[Introduction, ...]:
         """Wait for all expected silos and learn their names. Raises SilosMissing or SiloRefused."""
-        return self.link.gather()
+        self._introductions = self.link.gather()
+        return self._introductions
 
-    def start(self, invitation: Invitation) -> None:
-        """Invite all silos and start the run; each charges its ledger now. Raises SiloRefused naming who and why."""
+    def start(
+        self, invitation: Invitation, keep: Callable[[AttestedEnclave], None] = lambda shown: None
+    ) -> None:
+        """Invite all silos and start the run; each charges its ledger now. Raises SiloRefused naming who and why.
+
+        `keep` gets every attestation of an enclave that all silos accepted, now and when it has to be replaced.
+        """
+        roster = None
         replies = self.link.ask_all(JOIN, to_record(invitation))
         if invitation.masking is SecureAggregation.MASKS:
             adverts = [require_reply(replies[silo], KeyAdvert, silo) for silo in sorted(replies)]
@@ -82,6 +103,11 @@ class SiloExchange:
         else:
             message = KeyRosterMessage.without_masks(invitation.run_id)
             _ = [require_reply(replies[silo], Acknowledgement, silo) for silo in sorted(replies)]
+        if self._backend is not None:
+            party = EnclaveParty(invitation, self._introductions, roster)
+            self._host = EnclaveHost(self.link, self._backend, party, keep)
+            self._host.attest()
+            self.sums = EnclaveSums(self.link, self._host, is_masked=roster is not None)
         started = self.link.ask_all(START, to_record(message))
         for silo in sorted(started):
             require_reply(started[silo], Acknowledgement, silo)
@@ -106,6 +132,8 @@ class SiloExchange:
         scale = FixedPoint(request.fraction_bits, request.max_abs)
         scale.require_capacity(len(self.link.node_of))
         began = time.perf_counter()
+        if self._host is not None:
+            self._host.open_sum(request.sealed())
         replies = self.link.send(dict.fromkeys(self.link.node_of, (CONTRIBUTE, to_record(request))))
         attendance = Attendance(len(replies), self._settings.on_failure)
         found = self.sums.collect(request, replies, attendance)
@@ -117,6 +145,13 @@ class SiloExchange:
             bytes_sent=found.bytes_sent,
             seconds=time.perf_counter() - began,
         )
+
+    def close(self) -> None:
+        """End the run's enclave, if there is one."""
+        if self._host is not None:
+            self._host.close()
+        if self._backend is not None:
+            self._backend.close()
 
 
 def _threshold(privacy: PrivacyTerms, n_silos: int) -> int | None:

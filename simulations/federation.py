@@ -14,6 +14,7 @@ from privacy.identity import PinnedPeers
 from server.settings import RunSettings
 from simulations.errors import SimulationError
 from simulations.in_process_grid import run_in_process
+from simulations.local_enclave import with_local_enclave
 from simulations.local_key_holder import local_key_holder
 
 FIRST_NODE = 101
@@ -35,8 +36,9 @@ def train_in_process(
     nodes: dict[int, UserConfig] = {
         FIRST_NODE + index: {SILO_KEY: str(path.resolve())} for index, path in enumerate(specs)
     }
-    whole = settings.model_copy(
-        update={"expected_silos": len(specs), "out": str(settings.directory.resolve())}
+    whole = with_local_enclave(
+        specs,
+        settings.model_copy(update={"expected_silos": len(specs), "out": str(settings.directory.resolve())}),
     )
     with local_key_holder(specs, whole) as holder_nodes:
         run_in_process(

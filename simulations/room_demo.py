@@ -1,4 +1,4 @@
-"""The clean room's story: three partners and an agency, a real service and worker, from first invitation to proof."""
+"""The clean room's story: three partners and an agency, a real service, from first invitation to proof."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from mmm_models.reporting.number_format import count, decimal
 from simulations.partner_files import write_partner_world
 from simulations.partner_world import PartnerWorld, PartnerWorldSpec, make_partner_world
+from simulations.room_brokers import demo_isolation, running_brokers
 from simulations.room_chapter_answers import AnswersTold, answers_chapter
 from simulations.room_chapter_limits import limits_chapter
 from simulations.room_chapter_noise import noise_chapter
@@ -28,10 +29,13 @@ def run_room_demo(directory: Path, spec: PartnerWorldSpec, *, say: Say, show: Sh
     world = make_partner_world(spec)
     files = write_partner_world(world, directory / "partners")
     say(f"three partners know {count(spec.people)} people between them; their tables are in {files.folder}")
-    with running_service(directory / "service", directory / "service.log") as service:
-        say(f"the service and its worker run at {service.url}")
+    isolation = demo_isolation()
+    log = directory / "service.log"
+    with running_service(directory / "service", log, isolation=isolation) as service:
+        say(f"the service runs at {service.url}, its worker in emulated enclaves with {isolation} isolation")
         joined = join_all(service, directory / "homes", say)
-        with joined.client(ANALYST) as analyst:
+        with running_brokers(joined.owners, isolation), joined.client(ANALYST) as analyst:
+            say("each owner's key broker is connected: without it nobody opens that owner's table")
             stage = Stage(joined, AnalystDesk(analyst, directory), files, world.truth, say, show)
             story = _story(stage, world, directory)
     story.report.write_text(room_page(story), encoding="utf-8")

@@ -20,11 +20,12 @@ PROTECTED = (
     ),
     (
         "From the service",
-        "Addresses, the collaboration's key, open tables. It stores sealed ones and signed rules.",
+        "Addresses, the collaboration's key, the tables' keys. It stores sealed tables and signed rules; each owner's "
+        "broker gives a key to an attested worker only, for one question.",
     ),
 )
 NOT_PROTECTED = (
-    "Until the worker runs attested, an operator who takes the worker's keys from its folder can open the tables.",
+    "The enclave is emulated: an operator who is root on its machine can look into it while it has a table open.",
     "Minimum group sizes do not stop someone who already knows all members of a group but one; noise does.",
     "Every owner holds the collaboration's key and can test whether a token belongs to an address it guesses.",
     "Nobody can check that a partner's table is true.",

@@ -42,6 +42,11 @@ class JoinedParties:
 
     homes: Mapping[str, PartyHome]
 
+    @property
+    def owners(self) -> Mapping[str, PartyHome]:
+        """The homes of those who own a table."""
+        return {party.name: self.homes[party.name] for party in OWNERS}
+
     def client(self, party: Party) -> RoomClient:
         """A connection as that party; the caller closes it."""
         return RoomClient(self.homes[party.name])

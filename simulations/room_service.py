@@ -1,6 +1,6 @@
-"""One clean-room service in a process of its own, on a free port of this machine, with its worker beside it.
+"""One clean-room service in a process of its own, on a free port of this machine, with its enclaves beside it.
 
-`python -m simulations.room_service FOLDER` is that process; it prints its URL and first credentials as JSON.
+`python -m simulations.room_service FOLDER ISOLATION` is that process; it prints its URL and first credentials as JSON.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.governance.secret_text import Secret
+from privacy.enclave.sandbox_profile import Isolation
 from simulations.errors import ServiceNotStarted
 
 STOP_SECONDS = 20
@@ -28,9 +29,9 @@ class RunningService:
 
 
 @contextmanager
-def running_service(data: Path, log: Path) -> Iterator[RunningService]:
+def running_service(data: Path, log: Path, *, isolation: Isolation) -> Iterator[RunningService]:
     """A fresh service with its state in `data`; it ends with the block. Raises ServiceNotStarted."""
-    command = [sys.executable, "-m", __name__, str(data)]
+    command = [sys.executable, "-m", __name__, str(data), isolation.value]
     with (
         log.open("wb") as noise,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=noise, text=True) as process,
@@ -58,7 +59,7 @@ def _stop(process: subprocess.Popen[str]) -> None:
         process.kill()
 
 
-def _serve(data: Path) -> None:
+def _serve(data: Path, isolation: Isolation) -> None:
     from cleanroom.service.serving import Opened, serve
     from cleanroom.service.settings import RoomSettings
 
@@ -67,8 +68,8 @@ def _serve(data: Path) -> None:
         sys.stdout.write(json.dumps({"url": opened.url, "founding_code": code}) + "\n")
         sys.stdout.flush()
 
-    serve(RoomSettings(data=data, port=0), opened=tell)
+    serve(RoomSettings(data=data, port=0, isolation=isolation), opened=tell)
 
 
 if __name__ == "__main__":
-    _serve(Path(sys.argv[1]))
+    _serve(Path(sys.argv[1]), Isolation(sys.argv[2]))

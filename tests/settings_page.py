@@ -57,6 +57,12 @@ RUN = {
     "1 protects from every single silo, since each knows its own share of the noise",
     "secure-aggregation": "`masks`: the coordinator sees sums only; `paillier`: the same, by encryption and with a key "
     "holder apart; `none`: it sees each silo's vector",
+    "enclave": "add up in the sandbox, which every silo checks before it sends: the coordinator's process sees sums "
+    "only, whatever `secure-aggregation` says; masks come off inside (docs/enclave.md says what an emulation cannot)",
+    "enclave-isolation": "`reduced`: without bubblewrap, for silos whose files accept that; `none` is refused",
+    "enclave-home": "directory of the emulated root that silos pin (`mixroom enclave root`); empty: `enclave` in "
+    "Mixroom's folder of the user's state directory, or for `mixroom train` `.mixroom/enclave` beside the first "
+    "silo file",
     "paillier-bits": "length of the key holder's modulus, at least; `mixroom train` makes it one of this length",
     "update-norm-bound": "longest step a silo may ask for: L2 length of its mean gradient (of its Adam steps in "
     "learning rates); longer ones are shortened in the silo, before masks; 0: no bound; not used with noise, which "
@@ -135,7 +141,7 @@ COMMANDS = """
 | `MIXROOM_TRACEBACK` | `1` shows where an error comes from |
 | `MIXROOM_ROOM_HOME` | the home of the party that `mixroom room ...` acts for, where `--home` names none |
 | `MIXROOM_ROOM_DATABASE` | PostgreSQL's URL of `mixroom room serve`, so that its password is on no command line |
-| `XDG_STATE_HOME` | where silos note how far their ledgers have come; `~/.local/state` when empty |
+| `XDG_STATE_HOME` | where silos note how far ledgers have come and enclaves keep roots; `~/.local/state` when empty |
 | the one named by `data.url_env` | a database's URL, so that a silo file holds no secret |
 """
 

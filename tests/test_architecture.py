@@ -23,7 +23,9 @@ SIBLINGS = {
 
 # Third party -> the files and folders (ending in a slash) that may import it.
 FENCES = {
-    "cryptography": ("privacy/", "cleanroom/enclave/"),
+    "cryptography": ("privacy/",),
+    "cbor2": ("privacy/enclave/",),
+    "pyseccomp": ("privacy/enclave/seccomp_filter.py",),
     "phe": ("privacy/",),
     "gmpy2": ("privacy/",),
     "fastapi": ("cleanroom/service/", "server/model_service.py"),

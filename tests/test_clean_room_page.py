@@ -1,7 +1,12 @@
 """docs/clean-room.md is true: its commands run in order, its SQL is judged as it says, no setting is missing."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +15,14 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from cleanroom.errors import QueryRefused
+from cleanroom.partner.broker_loop import CONNECTED
 from cleanroom.query.reader import read_query
 from cleanroom.query.template_library import BUILT_IN
 from cleanroom.rules.analysis_rule import Column, DpTerms, Mode, Role, Rule, RuleDocument
 from cleanroom.rules.rule_check import Question, check
 from cleanroom.worker.release_document import notice
 from mixroom.cli import app
+from privacy.enclave.sandbox_profile import Isolation
 from simulations.partner_files import write_partner_world
 from simulations.partner_rules import rule_document
 from simulations.partner_world import PartnerWorldSpec, make_partner_world
@@ -119,6 +126,20 @@ def test_every_room_command_is_on_the_page():
     assert [name for name in room.commands if f"mixroom room {name}" not in TEXT] == []
 
 
+@contextmanager
+def connected(words: list[str]) -> Iterator[None]:
+    """A broker in a process of its own, as a shell leaves it in the background."""
+    surroundings = {**os.environ, "PYTHONPATH": str(PAGE.parents[1])}
+    command = [sys.executable, "-m", "mixroom", *words]
+    with subprocess.Popen(command, env=surroundings, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert process.stderr.readline() == f"mixroom: {CONNECTED}\n"
+            yield
+        finally:
+            process.kill()
+
+
 @pytest.mark.slow
 def test_the_story_runs_in_order(tmp_path, monkeypatch, capsys):
     """From founding to destroying, each command as a person would type it, against a real service."""
@@ -128,11 +149,19 @@ def test_the_story_runs_in_order(tmp_path, monkeypatch, capsys):
     lines = [line for block in blocks(TEXT, "sh room") for line in block.splitlines()]
     proposal = ""
 
-    with running_service(tmp_path / "room-service", tmp_path / "service.log") as service:
+    with (
+        running_service(
+            tmp_path / "room-service", tmp_path / "service.log", isolation=Isolation.FULL
+        ) as service,
+        ExitStack() as background,
+    ):
         replaced = {"CODE": service.founding_code.reveal(), "http://127.0.0.1:8400": service.url}
         for line in lines:
             command, _, target = line.partition(" > ")
             words = [replaced.get(word, word) for word in shlex.split(command)[1:]]
+            if words[-1] == "&":
+                background.enter_context(connected(words[:-1]))
+                continue
             seen = terminal(*[proposal if word == "PROPOSAL" else word for word in words])
             assert seen.code == 0, (line, seen.err)
             if target:
@@ -148,4 +177,4 @@ def test_the_story_runs_in_order(tmp_path, monkeypatch, capsys):
                     "new",
                     "prospect",
                 ]
-    assert len(lines) == 22
+    assert len(lines) == 26

@@ -104,7 +104,7 @@ def test_every_page_is_linked_from_the_readme():
 def test_every_command_is_documented():
     group = typer.main.get_group(app)
     names = {f"mixroom {name}" for name in group.commands}
-    for name in ("silo", "room"):
+    for name in ("silo", "room", "enclave"):
         commands_of = group.commands[name]
         assert isinstance(commands_of, typer.core.TyperGroup)
         names |= {f"mixroom {name} {command}" for command in commands_of.commands}

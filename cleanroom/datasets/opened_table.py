@@ -11,7 +11,6 @@ import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO, cast
 
 import duckdb
@@ -31,9 +30,12 @@ _ARRIVING = "arriving_rows"
 
 @dataclass(frozen=True)
 class SealedSource:
-    """A sealed file, the manifest it must fit, and the key that opens it, which never prints."""
+    """A sealed file open for reading, the manifest it must fit, and the key that opens it, which never prints.
 
-    path: Path
+    The file belongs to whoever opened it and must be seekable: it is read from its beginning.
+    """
+
+    file: BinaryIO
     manifest: SealedTableManifest
     key: bytes = field(repr=False)
 
@@ -83,12 +85,12 @@ class _HashedFile:
 
 def _plaintext(source: SealedSource) -> memoryview:
     """The Parquet bytes. One pass over the file, so that it cannot change between check and use."""
-    manifest = source.manifest
-    with source.path.open("rb") as file:
-        hashed = _HashedFile(file)
-        content = open_sealed(cast(BinaryIO, hashed), source.key, manifest.context.sealing())
-        if file.tell() != manifest.sealed_bytes or hashed.digest.hexdigest() != manifest.sealed_sha256:
-            raise _Unfit
+    manifest, file = source.manifest, source.file
+    file.seek(0)
+    hashed = _HashedFile(file)
+    content = open_sealed(cast(BinaryIO, hashed), source.key, manifest.context.sealing())
+    if file.tell() != manifest.sealed_bytes or hashed.digest.hexdigest() != manifest.sealed_sha256:
+        raise _Unfit
     return content
 
 

@@ -63,11 +63,6 @@ class TableContext:
         """What the seal is bound to, as canonical JSON has it."""
         return {"purpose": "dataset", **asdict(self)}
 
-    def wrapping(self) -> dict[str, str]:
-        """What the table's data key is bound to when it is wrapped for its owner or for the worker."""
-        bound = {name: value for name, value in asdict(self).items() if name != "identity_tag"}
-        return {"purpose": "dataset key", **bound}
-
 
 @dataclass(frozen=True)
 class SealedTableManifest:

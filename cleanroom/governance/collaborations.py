@@ -194,7 +194,7 @@ def _add_rows(session: Session, terms: Terms, document: Mapping[str, Any], now: 
             joined_event=next_event(session, terms.collaboration),
         )
     )
-    session.add(DifferenceStateRow(collaboration=terms.collaboration, sequence=0, sealed=b""))
+    session.add(DifferenceStateRow(collaboration=terms.collaboration, sealed=b""))
 
 
 def _member(row: MemberRow) -> MemberView:

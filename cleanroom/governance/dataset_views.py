@@ -25,7 +25,7 @@ class VersionState(StrEnum):
 
 @dataclass(frozen=True)
 class VersionView:
-    """One upload of a dataset."""
+    """One upload of a dataset. `key_commitment`: empty until it is complete."""
 
     id: str
     collaboration: str
@@ -33,6 +33,7 @@ class VersionView:
     state: VersionState
     manifest: Mapping[str, Any]
     sealed_path: str
+    key_commitment: str
     created: datetime
     completed: datetime | None
     expires: datetime | None
@@ -55,11 +56,10 @@ class DatasetView:
 
 @dataclass(frozen=True)
 class ReadyDataset:
-    """A dataset as a query takes it. Only the worker opens the key."""
+    """A dataset as a query takes it."""
 
     dataset: DatasetView
     version: VersionView
-    key_for_worker: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,13 @@ class NewVersion:
 
 @dataclass(frozen=True)
 class CompletedUpload:
-    """An upload whose sealed file is in the vault; the data key comes wrapped, to its owner and to the worker."""
+    """An upload whose sealed file is in the vault. The data key is with its owner; the commitment names it."""
 
     collaboration: str
     version: str
     manifest: Mapping[str, Any]
     sealed_path: str
-    key_for_owner: bytes = field(repr=False)
-    key_for_worker: bytes = field(repr=False)
+    key_commitment: str
 
 
 def dataset_view(session: Session, row: DatasetRow) -> DatasetView:
@@ -110,6 +109,7 @@ def version_view(session: Session, row: VersionRow) -> VersionView:
         state=VersionState(row.state),
         manifest=row.manifest,
         sealed_path=row.sealed_path,
+        key_commitment=row.key_commitment,
         created=row.created,
         completed=row.completed,
         expires=row.expires,

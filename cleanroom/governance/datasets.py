@@ -20,16 +20,14 @@ from cleanroom.governance.dataset_views import (
     dataset_view,
     version_view,
 )
-from cleanroom.governance.key_destruction import DestroyedVersion, destroy_version
 from cleanroom.governance.principal import MemberRole, Principal
 from cleanroom.governance.room_ids import VERSION_ID, require_id
 from cleanroom.governance.store import Store
-from cleanroom.governance.tables import DatasetRow, VersionRow, WrappedKeyRow
+from cleanroom.governance.tables import DatasetRow, VersionRow
+from cleanroom.governance.version_destruction import DestroyedVersion, destroy_version
 from privacy.canonical_json import digest_of
 
 MOST_OPEN_UPLOADS = 8  # of one owner in one collaboration
-OWNER = "owner"
-WORKER = "worker"
 
 
 class Datasets:
@@ -85,20 +83,6 @@ class Datasets:
             lambda session: tuple(_ready(session, collaboration, name, now) for name in wanted)
         )
 
-    def owner_key(self, principal: Principal, collaboration: str, version: str) -> bytes:
-        """The data key as wrapped to the dataset's owner, for the owner."""
-
-        def work(session: Session) -> bytes:
-            row = _owned_version(session, principal, collaboration, version)
-            key = session.get(WrappedKeyRow, (row.id, OWNER))
-            if key is None:
-                raise NotFound(
-                    "this version has no key", hint="it was destroyed, or its upload is not complete"
-                )
-            return key.wrapped
-
-        return self._store.read(work)
-
     def begin_upload(self, principal: Principal, upload: NewVersion, *, now: datetime) -> VersionView:
         """A row for a version that is being uploaded. Raises Forbidden, NotFound, Conflict."""
         require_id(VERSION_ID, upload.version, what="version")
@@ -124,22 +108,22 @@ class Datasets:
         return self._store.write(work)
 
     def complete_upload(self, principal: Principal, upload: CompletedUpload, *, now: datetime) -> VersionView:
-        """The version becomes ready and current, with its keys. Raises Conflict unless it is being uploaded."""
+        """The version becomes ready and current. Raises Conflict unless it is being uploaded."""
 
         def work(session: Session) -> VersionView:
             row = _uploading(session, principal, upload.collaboration, upload.version)
             dataset = _dataset(session, upload.collaboration, row.dataset)
             days = dataset_view(session, dataset).rules.rule.retention_days
             row.manifest, row.sealed_path = dict(upload.manifest), upload.sealed_path
+            row.key_commitment = upload.key_commitment
             row.state, row.completed = str(VersionState.READY), now
             row.expires = now + timedelta(days=days) if days else None
-            session.add(WrappedKeyRow(version=row.id, holder=OWNER, wrapped=upload.key_for_owner))
-            session.add(WrappedKeyRow(version=row.id, holder=WORKER, wrapped=upload.key_for_worker))
             dataset.current_version = row.id
             details = {
                 "dataset": row.dataset,
                 "version": row.id,
                 "manifest_digest": digest_of(row.manifest),
+                "key_commitment": row.key_commitment,
             }
             note = Note(row.collaboration, principal.actor, "version uploaded", details)
             self._audit.append(session, note, now=now)
@@ -157,7 +141,7 @@ class Datasets:
     def delete(
         self, principal: Principal, collaboration: str, dataset: str, version: str, *, now: datetime
     ) -> DestroyedVersion:
-        """Destroy the keys of a dataset's version, for its owner.
+        """End a dataset's version, for its owner, who destroyed its key.
 
         Raises NotFound, Forbidden, Conflict when it is gone already.
         """
@@ -170,9 +154,7 @@ class Datasets:
                 raise Conflict("this version is destroyed already", hint="nothing is left to do")
             return destroy_version(session, self._audit, row, actor=principal.actor, now=now)
 
-        destroyed = self._store.write(work)
-        self._store.scrub()
-        return destroyed
+        return self._store.write(work)
 
 
 def _dataset(session: Session, collaboration: str, name: str) -> DatasetRow:
@@ -230,9 +212,12 @@ def _uploading(session: Session, principal: Principal, collaboration: str, versi
 def _ready(session: Session, collaboration: str, name: str, now: datetime) -> ReadyDataset:
     dataset = dataset_view(session, _dataset(session, collaboration, name))
     version = dataset.current
-    if version is None or (version.expires is not None and version.expires <= now):
+    if (
+        version is None
+        or not version.key_commitment
+        or (version.expires is not None and version.expires <= now)
+    ):
         raise Conflict(
             f"dataset {name} has no table at the moment", hint=f"ask {dataset.owner} to upload one"
         )
-    key = session.get_one(WrappedKeyRow, (version.id, WORKER))
-    return ReadyDataset(dataset, version, key.wrapped)
+    return ReadyDataset(dataset, version)

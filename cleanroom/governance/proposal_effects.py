@@ -9,7 +9,6 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from cleanroom.governance.audit_log import AuditLog
-from cleanroom.governance.key_destruction import DestroyedVersion, destroy_version
 from cleanroom.governance.proposal_text import (
     Membership,
     ProposalKind,
@@ -31,6 +30,7 @@ from cleanroom.governance.tables import (
     TemplateRow,
     VersionRow,
 )
+from cleanroom.governance.version_destruction import DestroyedVersion, destroy_version
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cleanroom.errors import NotFound
-from cleanroom.governance.key_destruction import DestroyedVersion
 from cleanroom.governance.proposal_text import Content, ProposalKind, ProposalState, read_content
 from cleanroom.governance.record_rows import signatures
 from cleanroom.governance.room_state import RoomState, required_signers
 from cleanroom.governance.tables import ProposalRow, SignatureRow
+from cleanroom.governance.version_destruction import DestroyedVersion
 
 
 @dataclass(frozen=True)

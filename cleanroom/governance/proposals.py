@@ -72,7 +72,6 @@ class Proposals:
             return self._signed(session, principal, row, draft.document, now=now)
 
         view = self._store.write(work)
-        self._scrub(view)
         return view
 
     def sign(
@@ -97,7 +96,6 @@ class Proposals:
             return self._signed(session, principal, row, document, now=now)
 
         view = self._store.write(work)
-        self._scrub(view)
         return view
 
     def decline(
@@ -230,10 +228,6 @@ class Proposals:
             "content_digest": digest_of(row.content),
         }
         self._audit.append(session, Note(row.collaboration, principal.actor, action, details), now=now)
-
-    def _scrub(self, view: ProposalView) -> None:
-        if view.destroyed:
-            self._store.scrub()
 
 
 def _row(session: Session, collaboration: str, proposal: str) -> ProposalRow:

@@ -1,7 +1,7 @@
 """Queries: charged and written down in one transaction, released or failed in another.
 
-Guarantee: no query runs uncharged; a process that dies in between leaves the charge and no release; a release and
-the worker's memory of it are stored together or not at all.
+Guarantee: no query runs uncharged; a process that dies in between leaves the charge and no release; what a worker
+will remember of a release is on the disk before any owner commits to it, and in force with the release or not at all.
 """
 
 from __future__ import annotations
@@ -12,9 +12,17 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cleanroom.errors import Conflict, NotFound, ProposalInvalid, StateMoved
+from cleanroom.errors import Conflict, NotFound, ProposalInvalid
 from cleanroom.governance.audit_log import SERVICE, AuditLog, Note
 from cleanroom.governance.budget_windows import micro_epsilon, pico_delta
+from cleanroom.governance.difference_memory import (
+    DifferenceState,
+    PreparedState,
+    memory,
+    move_state,
+    prepare_state,
+    require_memory,
+)
 from cleanroom.governance.ledger import Cost, charge
 from cleanroom.governance.principal import Principal
 from cleanroom.governance.query_access import readable, require_receiver, visible
@@ -26,7 +34,6 @@ from cleanroom.governance.query_basis import (
 )
 from cleanroom.governance.query_views import (
     Begun,
-    DifferenceState,
     FinishedQuery,
     NewQuery,
     QueryState,
@@ -37,7 +44,7 @@ from cleanroom.governance.query_views import (
 )
 from cleanroom.governance.room_ids import QUERY_ID, require_id
 from cleanroom.governance.store import Store
-from cleanroom.governance.tables import DifferenceStateRow, MemberRow, QueryRow
+from cleanroom.governance.tables import MemberRow, QueryRow
 from cleanroom.rules.analysis_rule import Mode
 from privacy.canonical_json import digest_of
 
@@ -69,6 +76,8 @@ class Queries:
                 raise Conflict("this query was begun already", hint="use a new query id")
             require_basis(session, query.cost, query.basis_digest)
             require_signed_template(session, query.cost, query.details)
+            if query.mode is Mode.THRESHOLD:
+                require_memory(session, query.cost.collaboration)
             earlier = _same_question(session, query)
             if earlier is not None:
                 return Begun(query_view(earlier), stored_release(earlier))
@@ -82,18 +91,31 @@ class Queries:
 
         return self._store.write(work)
 
-    def finish(self, finished: FinishedQuery, *, now: datetime) -> StoredRelease:
-        """Store the release, with the worker's new state if there is one.
+    def prepare(self, query_id: str, state: PreparedState, seen: DifferenceState) -> None:
+        """Keep what the worker will remember, on the disk, before owners commit to it.
 
-        Raises StateMoved when another query's state came first: the worker runs this one again on the newer state.
+        `seen`: what the worker was given. Raises StateMoved when another query came first: the worker runs this one
+        again on the newer state. Raises Conflict when the query has ended.
+        """
+
+        def work(session: Session) -> None:
+            row = _running(session, query_id)
+            prepare_state(session, row.collaboration, state, seen.ids)
+
+        self._store.write(work)
+
+    def finish(self, finished: FinishedQuery, *, now: datetime) -> StoredRelease:
+        """Store the release, and put the state that was prepared for it in force.
+
+        Raises StateMoved when another query's state was prepared meanwhile.
         Raises Conflict when the query has ended, or a table of it has been destroyed.
         """
 
         def work(session: Session) -> StoredRelease:
             row = _running(session, finished.query_id)
             require_undestroyed(session, finished.release)
-            if finished.new_state is not None:
-                _move_state(session, row.collaboration, finished)
+            if finished.state_id is not None:
+                move_state(session, row.collaboration, finished.state_id)
             row.release, row.state, row.ended = dict(finished.release), str(QueryState.RELEASED), now
             details = {"query": row.id, "release_digest": digest_of(finished.release)}
             note = Note(row.collaboration, row.member, "query released", details)
@@ -131,15 +153,8 @@ class Queries:
         return self._store.write(work)
 
     def state(self, collaboration: str) -> DifferenceState:
-        """What the worker remembers; sequence 0 and no bytes before the first release. Raises NotFound."""
-
-        def work(session: Session) -> DifferenceState:
-            row = session.get(DifferenceStateRow, collaboration)
-            if row is None:
-                raise NotFound("there is no such collaboration", hint="check the collaboration's id")
-            return DifferenceState(collaboration, row.sequence, row.sealed)
-
-        return self._store.read(work)
+        """What workers remember; no candidates before the first release. Raises NotFound."""
+        return self._store.read(lambda session: memory(session, collaboration))
 
     def basis(self, cost: Cost) -> str:
         """The digest of what an answer at this cost rests on now: rules, tables, price. Raises NotFound."""
@@ -261,13 +276,3 @@ def _running(session: Session, query_id: str) -> QueryRow:
     if row.state != QueryState.CHARGED:
         raise Conflict(f"this query is {row.state} already", hint="ask a new query")
     return row
-
-
-def _move_state(session: Session, collaboration: str, finished: FinishedQuery) -> None:
-    row = session.get_one(DifferenceStateRow, collaboration)
-    if row.sequence != finished.state_before_sequence:
-        raise StateMoved(
-            "another query of the collaboration was released meanwhile; nothing was stored",
-            hint="run the query again on the newer state; its charge stands",
-        )
-    row.sequence, row.sealed = row.sequence + 1, finished.new_state or b""

@@ -75,21 +75,11 @@ class Begun:
 
 @dataclass(frozen=True)
 class FinishedQuery:
-    """What the worker gave: the release, and the state it left after reading state `state_before_sequence`."""
+    """What the worker gave: the release, and the id of the state that was prepared for it, if it leaves one."""
 
     query_id: str
     release: Mapping[str, Any]
-    state_before_sequence: int = 0
-    new_state: bytes | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True)
-class DifferenceState:
-    """What the worker remembers of a collaboration's releases. Only the worker can open it."""
-
-    collaboration: str
-    sequence: int
-    sealed: bytes = field(repr=False)
+    state_id: str | None = None
 
 
 def query_view(row: QueryRow) -> QueryView:

@@ -1,17 +1,20 @@
-"""Ends what has lasted long enough: versions past their retention, uploads that nobody completes."""
+"""Ends what has lasted long enough: versions past their retention, uploads that nobody completes.
+
+So it does with versions whose key no owner's broker has: those that a service before 0002 held the keys of.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from cleanroom.governance.audit_log import SERVICE, AuditLog
 from cleanroom.governance.dataset_views import VersionState, VersionView, version_view
-from cleanroom.governance.key_destruction import DestroyedVersion, destroy_version
 from cleanroom.governance.store import Store
 from cleanroom.governance.tables import VersionRow
+from cleanroom.governance.version_destruction import DestroyedVersion, destroy_version
 
 
 class Retention:
@@ -22,7 +25,7 @@ class Retention:
         self._audit = audit
 
     def expired(self, now: datetime) -> tuple[VersionView, ...]:
-        """Versions whose retention has ended and whose keys still exist."""
+        """Versions whose retention has ended, or that nobody can open, and that are there all the same."""
         return self._store.read(
             lambda session: tuple(version_view(session, row) for row in _expired(session, now))
         )
@@ -38,9 +41,7 @@ class Retention:
                 for row in _expired(session, now)
             )
 
-        destroyed = self._store.write(work)
-        self._store.scrub()
-        return destroyed
+        return self._store.write(work)
 
     def drop_stale_uploads(self, before: datetime) -> tuple[VersionView, ...]:
         """Remove uploads begun before that moment and never completed; the vault then removes their parts."""
@@ -62,5 +63,8 @@ class Retention:
 
 
 def _expired(session: Session, now: datetime) -> list[VersionRow]:
-    query = select(VersionRow).where(VersionRow.state == str(VersionState.READY), VersionRow.expires <= now)
+    query = select(VersionRow).where(
+        VersionRow.state == str(VersionState.READY),
+        or_(VersionRow.expires <= now, VersionRow.key_commitment == ""),
+    )
     return list(session.scalars(query.order_by(VersionRow.id)))

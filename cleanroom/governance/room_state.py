@@ -13,6 +13,7 @@ from cleanroom.errors import Conflict, Forbidden, NotFound, RoomError
 from cleanroom.governance.principal import MemberRole
 from cleanroom.governance.proposal_text import Content, Membership, Removal, Rules, Template
 from cleanroom.rules.analysis_rule import ANY, RuleDocument
+from privacy.canonical_json import digest_of
 from privacy.party_keys import PublicKeys
 
 
@@ -38,6 +39,7 @@ class RoomState:
     """A collaboration at one moment.
 
     former: names of removed members, which nobody may take again. templates: the datasets that each one reads.
+    template_digests: name and text of each template, as workers state it; only a record that was replayed has them.
     """
 
     collaboration: str
@@ -46,6 +48,7 @@ class RoomState:
     invited: Mapping[str, Membership] = field(default_factory=dict)
     former: frozenset[str] = frozenset()
     templates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    template_digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def owners(self) -> frozenset[str]:
@@ -61,6 +64,12 @@ class RoomState:
                 hint="its owner proposes rules for it first",
             )
         return owned
+
+    def template_datasets(self, digest: str) -> tuple[str, ...]:
+        """The datasets whose owners approved the template of this name and text; none when it is not in force."""
+        return next(
+            (self.templates[name] for name, known in self.template_digests.items() if known == digest), ()
+        )
 
 
 def required_signers(state: RoomState, content: Content) -> frozenset[str]:
@@ -102,7 +111,7 @@ def applied(state: RoomState, content: Content, proposer: str) -> RoomState:
             return replace(state, rules={**state.rules, content.document.dataset: owned})
         case Template():
             required_signers(state, content)
-            return replace(state, templates={**state.templates, content.name: tuple(content.datasets)})
+            return _with_template(state, content)
 
 
 def joined(state: RoomState, name: str, keys: PublicKeys) -> RoomState:
@@ -171,6 +180,15 @@ def _with_membership(state: RoomState, content: Membership) -> RoomState:
         raise Conflict("the member owns datasets", hint="propose its removal, which destroys them")
     changed = replace(standing, roles=content.roles)
     return replace(state, members={**state.members, content.member: changed})
+
+
+def _with_template(state: RoomState, content: Template) -> RoomState:
+    digest = digest_of({"name": content.name, "sql": content.template.get("sql")})
+    return replace(
+        state,
+        templates={**state.templates, content.name: tuple(content.datasets)},
+        template_digests={**state.template_digests, content.name: digest},
+    )
 
 
 def _without(state: RoomState, member: str) -> RoomState:

@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TypeVar
 
 from alembic.util import CommandError
@@ -76,12 +76,6 @@ class Store:
         Tried again while the database asks for it, until `busy_seconds` have passed: then StoreUnavailable.
         """
         return _try_again(lambda: self._write_once(work), busy_seconds=self._busy_seconds)
-
-    def scrub(self) -> None:
-        """After a deletion: have the database let go of the deleted bytes it still keeps. Best effort."""
-        statement = "VACUUM wrapped_keys" if self._postgres else "PRAGMA wal_checkpoint(TRUNCATE)"
-        with suppress(DBAPIError, PoolTimeout), self._engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(statement))
 
     def close(self) -> None:
         """Close all connections."""

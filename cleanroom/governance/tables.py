@@ -171,7 +171,7 @@ class DatasetRow(Table):
 
 
 class VersionRow(Table):
-    """One upload of a dataset. After its deletion the row and the manifest stay, the keys do not."""
+    """One upload of a dataset. After its deletion the row, the manifest and the commitment to its key stay."""
 
     __tablename__ = "dataset_versions"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -180,19 +180,11 @@ class VersionRow(Table):
     state: Mapped[str]
     manifest: Mapped[dict[str, Any]]
     sealed_path: Mapped[str] = mapped_column(Text)
+    key_commitment: Mapped[str] = mapped_column(default="", server_default="")
     created: Mapped[datetime]
     completed: Mapped[datetime | None]
     expires: Mapped[datetime | None]
     deleted: Mapped[datetime | None]
-
-
-class WrappedKeyRow(Table):
-    """A version's data key, wrapped to its owner or to the worker; destroyed with the version."""
-
-    __tablename__ = "wrapped_keys"
-    version: Mapped[str] = mapped_column(ForeignKey("dataset_versions.id"), primary_key=True)
-    holder: Mapped[str] = mapped_column(primary_key=True)
-    wrapped: Mapped[bytes]
 
 
 class TemplateRow(Table):
@@ -241,12 +233,14 @@ class ChargeRow(Table):
 
 
 class DifferenceStateRow(Table):
-    """What the worker remembers of a collaboration's releases, sealed by the worker."""
+    """What workers remember of a collaboration's releases, sealed under the owners' key, and what was prepared."""
 
     __tablename__ = "difference_states"
     collaboration: Mapped[str] = mapped_column(ForeignKey("collaborations.id"), primary_key=True)
-    sequence: Mapped[int]
+    state_id: Mapped[str | None]
     sealed: Mapped[bytes]
+    pending_id: Mapped[str | None]
+    pending_sealed: Mapped[bytes | None]
 
 
 class IdempotencyRow(Table):

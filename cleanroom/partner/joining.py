@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +29,7 @@ from cleanroom.service.audit_bodies import ServiceBody
 from cleanroom.service.collaboration_bodies import InvitationPreviewBody, JoinedBody
 from cleanroom.service.key_bodies import KeyIssuedBody
 from privacy.identifiers import IdentifierKind, IdentifierRule, IdentityKey
+from privacy.identity import fingerprint
 from privacy.party_keys import PartyKeys, PublicKeys
 from privacy.signed_document import sign_document
 
@@ -47,14 +49,14 @@ class Founding:
 
 @dataclass(frozen=True)
 class ShownService:
-    """The public keys of a service and of its worker."""
+    """A service's public keys, and the root certificate (DER) under which its workers are attested."""
 
     service_keys: PublicKeys
-    worker_keys: PublicKeys
+    enclave_root: bytes
 
 
 def found(home: PartyHome, founding: Founding, code: Secret) -> PinnedRoom:
-    """Found a collaboration. What service and worker show as their keys is pinned from now on."""
+    """Found a collaboration. What the service shows as its keys and its enclave's root is pinned from now on."""
     home.require_new()
     keys = home.ensure_keys(require_member_name(founding.party))
     if (before := _joined_before(home, founding.url, insecure=founding.insecure)) is not None:
@@ -82,16 +84,17 @@ def found(home: PartyHome, founding: Founding, code: Secret) -> PinnedRoom:
 
 
 def accept(home: PartyHome, invitation: Invitation, *, insecure: bool = False) -> PinnedRoom:
-    """Join. Raises InvitationInvalid or ServiceUntrusted unless service, worker and terms are the inviter's."""
+    """Join. Raises InvitationInvalid or ServiceUntrusted unless service, root and terms are the inviter's."""
     home.require_new()
     if (before := _joined_before(home, invitation.url, insecure=insecure)) is not None:
         _require_same_room(before, invitation)
         return before
     with RoomLink(invitation.url, insecure=insecure) as link:
         service = shown_service(link)
-        if service != ShownService(invitation.service_keys, invitation.worker_keys):
+        shown = (service.service_keys, fingerprint(service.enclave_root))
+        if shown != (invitation.service_keys, invitation.root_fingerprint):
             raise ServiceUntrusted(
-                "the service shows other keys than the invitation names; nothing was joined",
+                "the service shows other keys or another root than the invitation names; nothing was joined",
                 hint=f"ask {invitation.inviter:.40} over another channel",
             )
         preview = _preview(link, invitation)
@@ -113,9 +116,15 @@ def key_by_signature(
 
 
 def shown_service(link: RoomLink) -> ShownService:
-    """The public keys that the service shows now."""
+    """What the service shows now. Raises ServiceUntrusted when its root is no base64, and IdentityUnusable."""
     service = link.get("/v1/service", ServiceBody)
-    return ShownService(PublicKeys.of(service.service_keys), PublicKeys.of(service.worker_keys))
+    try:
+        root = base64.b64decode(service.enclave.root, validate=True)
+    except ValueError as error:
+        raise ServiceUntrusted(
+            "the service shows no root of its enclave; nothing was joined", hint="check the URL"
+        ) from error
+    return ShownService(PublicKeys.of(service.service_keys), root)
 
 
 def _preview(link: RoomLink, invitation: Invitation) -> InvitationPreviewBody:
@@ -136,7 +145,7 @@ def _room(terms: Terms, member: str, url: str, service: ShownService) -> PinnedR
         identity=terms.identity,
         terms_digest=terms.digest,
         service_keys=service.service_keys,
-        worker_keys=service.worker_keys,
+        enclave_root=service.enclave_root,
     )
 
 

@@ -1,7 +1,8 @@
 """A party's home directory on its own machine: its keys, and which room it is in.
 
-`keys/` as `PartyKeys.save` writes it; `room.json` with everything that was pinned when the party joined; and, for
-the owner's eyes only (0600), `api.key` and, in homes of data owners, `identity.key`.
+`keys/` as `PartyKeys.save` writes it; `room.json` with everything that was pinned when the party joined; for the
+owner's eyes only (0600), `api.key` and, in homes of data owners, `identity.key`; and `broker/`, where an owner's key
+broker keeps the keys of its tables and what it remembers.
 """
 
 from __future__ import annotations
@@ -21,15 +22,19 @@ from cleanroom.governance.secret_text import Secret
 from cleanroom.governance.terms import IdentityTerms
 from privacy.errors import IdentityUnusable, InvalidSetting
 from privacy.identifiers import IdentifierKind, IdentifierRule, IdentityKey
+from privacy.identity import fingerprint
 from privacy.party_keys import PartyKeys, PublicKeys
 
 _KEYS, _ROOM, _PREPARED, _RECORD = "keys", "room.json", "joining.json", "record.json"
-_API_KEY, _IDENTITY_KEY, _HEAD = "api.key", "identity.key", "audit-head.json"
+_API_KEY, _IDENTITY_KEY, _HEAD, _BROKER = "api.key", "identity.key", "audit-head.json", "broker"
 
 
 @dataclass(frozen=True)
 class PinnedRoom:
-    """The room a party is in. What is pinned here is trusted; what the service says later is compared with it."""
+    """The room a party is in. What is pinned here is trusted; what the service says later is compared with it.
+
+    enclave_root: the certificate (DER) that every worker's attestation must go back to.
+    """
 
     url: str
     collaboration: str
@@ -37,7 +42,12 @@ class PinnedRoom:
     identity: IdentityTerms
     terms_digest: str
     service_keys: PublicKeys
-    worker_keys: PublicKeys
+    enclave_root: bytes
+
+    @property
+    def root_fingerprint(self) -> str:
+        """What two people compare of the root under which the room's workers are attested."""
+        return fingerprint(self.enclave_root)
 
     def to_plain(self) -> dict[str, Any]:
         """As JSON values."""
@@ -45,18 +55,18 @@ class PinnedRoom:
         return {
             **plain,
             "service_keys": self.service_keys.to_plain(),
-            "worker_keys": self.worker_keys.to_plain(),
+            "enclave_root": base64.b64encode(self.enclave_root).decode(),
         }
 
     @classmethod
     def of(cls, plain: Any) -> PinnedRoom:
-        """From what `to_plain` gave. Raises KeyError, TypeError or IdentityUnusable for anything else."""
+        """From what `to_plain` gave. Raises KeyError, TypeError, ValueError or IdentityUnusable for anything else."""
         return cls(
             **{
                 **plain,
                 "identity": IdentityTerms(**plain["identity"]),
                 "service_keys": PublicKeys.of(plain["service_keys"]),
-                "worker_keys": PublicKeys.of(plain["worker_keys"]),
+                "enclave_root": base64.b64decode(plain["enclave_root"], validate=True),
             }
         )
 
@@ -99,6 +109,16 @@ class PartyHome:
                 hint="only owners hash and upload tables",
             )
         return _identity_key(self._secret(_IDENTITY_KEY), room.identity, self.folder / _IDENTITY_KEY)
+
+    @property
+    def broker(self) -> Path:
+        """The key broker's folder; it may not be there yet."""
+        return self.folder / _BROKER
+
+    @property
+    def broker_log(self) -> Path:
+        """Where the broker writes what it gave and refused."""
+        return self.broker / "log.jsonl"
 
     def ensure_keys(self, party: str) -> PartyKeys:
         """The party's keys, made now unless there are some. Raises HomeUnusable when they are another party's."""

@@ -7,11 +7,14 @@ verified here, under the keys that were pinned on joining.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from cleanroom.broker.broker_home import BrokerHome
 from cleanroom.errors import Conflict, Forbidden, NotFound, ServiceUntrusted
 from cleanroom.governance.audit_chain import VerifiedLog, verify_log
 from cleanroom.governance.principal import MemberRole
@@ -159,8 +162,22 @@ class RoomClient:
         return self.link.get(f"{self._here}/datasets/{dataset}/versions", VersionsBody)
 
     def destroy(self, dataset: str, version: str) -> DestroyedBody:
-        """Destroy the keys of an upload of an own dataset."""
+        """Destroy the key of an upload of an own dataset, here first, then end the upload in the room.
+
+        From then on its sealed file opens nowhere, also when the service does not answer. Without the key at hand,
+        as on another machine than the one that uploaded, only the service is told.
+        """
+        with suppress(NotFound):
+            BrokerHome(self.home.broker).destroy_key(
+                version, now=datetime.now(UTC), why="its owner deleted it"
+            )
         return self.link.delete(f"{self._here}/datasets/{dataset}/versions/{version}", DestroyedBody)
+
+    def has_had_key(self, version: str) -> bool:
+        """Whether the key of an upload is, or was before it was destroyed, in this home."""
+        keys = BrokerHome(self.home.broker).keys
+        held = {one.version for one in keys.all_held()}
+        return version in held or any(one.version == version for one in keys.destroyed())
 
     def audit(self, *, after: int = 0, limit: int = 500) -> AuditBody:
         """Entries that the caller may read."""
@@ -244,7 +261,7 @@ class RoomClient:
             inviter_fingerprint=self.home.keys.public.fingerprint,
             terms_digest=self.room.terms_digest,
             service_keys=self.room.service_keys,
-            worker_keys=self.room.worker_keys,
+            root_fingerprint=self.room.root_fingerprint,
             identity_key=identity_text(self.home.identity_key) if for_owner else "",
         )
 

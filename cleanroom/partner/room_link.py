@@ -49,7 +49,7 @@ class RoomLink:
     def __init__(self, url: str, api_key: Secret | None = None, *, insecure: bool = False) -> None:
         """Raises ServiceUntrusted for a URL that would send keys in clear."""
         self.url = require_safe_url(url, insecure=insecure)
-        headers = {"Authorization": f"Bearer {api_key.reveal()}"} if api_key is not None else {}
+        headers = {"Authorization": _bearer(api_key)} if api_key is not None else {}
         on_this_machine = urlsplit(self.url).hostname in _LOOPBACK
         self._client = httpx.Client(
             base_url=self.url, headers=headers, timeout=_TIMEOUT, trust_env=not on_this_machine
@@ -64,6 +64,14 @@ class RoomLink:
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
+
+    def uses(self, api_key: Secret) -> bool:
+        """Whether requests carry this key."""
+        return bool(self._client.headers.get("Authorization") == _bearer(api_key))
+
+    def use(self, api_key: Secret) -> None:
+        """Another key from now on."""
+        self._client.headers["Authorization"] = _bearer(api_key)
 
     def get(self, path: str, shape: type[Body], **parameters: Any) -> Body:
         """Read something."""
@@ -94,6 +102,16 @@ class RoomLink:
                     return read_answer(response, shape)
             time.sleep(FIRST_PAUSE_SECONDS * 2**attempt)
         raise _unreachable(self.url)
+
+    def post_once(
+        self, path: str, shape: type[Body], body: Mapping[str, Any], *, read_seconds: float
+    ) -> Body:
+        """Ask for what is handed out once, in one try. Raises the service's refusal, or ServiceUnreachable."""
+        try:
+            response = self._client.post(path, json=body, timeout=httpx.Timeout(30.0, read=read_seconds))
+        except httpx.TransportError as error:
+            raise _unreachable(self.url) from error
+        return read_answer(response, shape)
 
     def put_part(self, path: str, shape: type[Body], *, offset: int, chunks: Iterator[bytes]) -> Body:
         """Send one part of a table, in one try. Raises ServiceUnreachable; the caller asks how much arrived."""
@@ -136,6 +154,10 @@ def read_answer(response: httpx.Response, shape: type[Body]) -> Body:
             hint="check the URL, and that the service has the version of this client",
         ) from error
     raise refusal
+
+
+def _bearer(api_key: Secret) -> str:
+    return f"Bearer {api_key.reveal()}"
 
 
 def _refusal(plain: Any) -> RoomError:

@@ -1,16 +1,20 @@
-"""A table from the partner's disk into the room: sealed here, sent in parts, gone on with after a lost connection."""
+"""A table from the partner's disk into the room: sealed here, sent in parts, gone on with after a lost connection.
+
+Guarantee: the key that opens it is in the owner's broker before the room can know of the table, and in no message.
+"""
 
 from __future__ import annotations
 
-import base64
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+from cleanroom.broker.broker_home import BrokerHome
+from cleanroom.datasets.key_commitment import key_commitment
 from cleanroom.datasets.sealed_table import SealedTable, TableContext
 from cleanroom.datasets.table_sealing import TableSealing, seal_table
 from cleanroom.errors import ServiceUnreachable
@@ -19,7 +23,7 @@ from cleanroom.partner.party_home import PartyHome
 from cleanroom.partner.room_link import FIRST_PAUSE_SECONDS, TRIES, RoomLink
 from cleanroom.rules.analysis_rule import RuleDocument
 from cleanroom.service.dataset_bodies import UploadBody, VersionBody
-from privacy.sealing import new_key, wrap_key
+from privacy.sealing import new_key
 from privacy.signed_document import sign_document
 
 CHUNK_BYTES = 1024 * 1024
@@ -58,7 +62,7 @@ def upload_table(
     """Seal `source` under the rules in force and upload it as the dataset's new version.
 
     Raises TableRefused with every problem of the table, and nothing has left then. An upload that fails is
-    abandoned.
+    abandoned; a key that was kept for it opens nothing that the room reads.
     """
     room, key = home.room, new_key()
     context = TableContext(
@@ -95,7 +99,12 @@ def _send(
     link.post(uploads, UploadBody, announced)
     place = f"{uploads}/{context.version}"
     _send_parts(link, place, sealed, progress)
-    return link.post(f"{place}/complete", VersionBody, _completion(home, sealed, key))
+    BrokerHome(home.broker).keep_key(manifest, key, now=datetime.now(UTC))
+    completion = {
+        "manifest": sign_document(SEALED_TABLE, manifest.to_plain(), home.keys),
+        "key_commitment": key_commitment(context.version, key),
+    }
+    return link.post(f"{place}/complete", VersionBody, completion)
 
 
 def _send_parts(link: RoomLink, place: str, sealed: SealedTable, progress: Progress) -> None:
@@ -122,17 +131,3 @@ def _chunks(file: BinaryIO, sent: int, sealed: SealedTable, progress: Progress) 
         yield chunk
         sent += len(chunk)
         progress(UploadProgressNote(sealed.manifest.rows, sent, sealed.manifest.sealed_bytes))
-
-
-def _completion(home: PartyHome, sealed: SealedTable, key: bytes) -> dict[str, Any]:
-    keys, context = home.keys, sealed.manifest.context
-    wrapping = context.wrapping()
-    wrapped = [
-        base64.b64encode(wrap_key(key, recipient, wrapping)).decode()
-        for recipient in (keys.public.sealing, home.room.worker_keys.sealing)
-    ]
-    return {
-        "manifest": sign_document(SEALED_TABLE, sealed.manifest.to_plain(), keys),
-        "key_for_owner": wrapped[0],
-        "key_for_worker": wrapped[1],
-    }

@@ -37,7 +37,9 @@ class BindingScope(Scope):
 def bind_expression(node: exp.Expr | None, scope: Scope) -> Expression:
     """The expression a tree stands for. Raises Refused; also for None, which COUNT(+) is parsed to hold."""
     if node is None:
-        raise Refused("not_sql", "an expression lacks a part", "give every function and operator its arguments")
+        raise Refused(
+            "not_sql", "an expression lacks a part", "give every function and operator its arguments"
+        )
     found = scope.instead(node)
     if found is not None:
         return found

@@ -17,7 +17,8 @@ from cleanroom.replay.parties import utc_now
 from cleanroom.replay.partner_tables import attackers_list, read_tables, target_of
 from cleanroom.replay.throwaway_room import RoomImage, Site, ThrowawayRoom, build_image
 from cleanroom.rules.analysis_rule import Mode, RuleDocument
-from cleanroom.service.query_desk import Answer, Ask
+from cleanroom.service.query_desk import Answer
+from cleanroom.service.question_reading import Ask
 from cleanroom.worker.run_job import WorkerLimits
 
 ATTACKERS_EXTRA = 5

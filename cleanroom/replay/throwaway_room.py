@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cleanroom.datasets.key_commitment import key_commitment
 from cleanroom.datasets.sealed_table import TableContext
 from cleanroom.datasets.table_sealing import TableSealing, seal_table
 from cleanroom.datasets.vault import Vault
@@ -21,16 +22,15 @@ from cleanroom.governance.proposal_text import ProposalKind
 from cleanroom.governance.room_ids import new_version_id
 from cleanroom.governance.store import Store, open_store
 from cleanroom.partner.hash_file import HashOrder, hash_file
-from cleanroom.replay.local_executor import LocalExecutor
+from cleanroom.replay.local_executor import LocalExecutor, OwnKeys
 from cleanroom.replay.parties import ANALYST, gather, utc_now
 from cleanroom.rules.analysis_rule import RuleDocument
 from cleanroom.rules.reference_rules import OWNERS
 from cleanroom.service.query_desk import QueryDesk
 from cleanroom.worker.run_job import WorkerLimits
-from cleanroom.worker.worker_home import WorkerHome
 from privacy.identifiers import IdentifierKind, IdentifierRule, IdentityKey
 from privacy.party_keys import PartyKeys
-from privacy.sealing import new_key, wrap_key
+from privacy.sealing import new_key
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Site:
 
     folder: Path
     identity: IdentityKey
-    worker: WorkerHome
+    own: OwnKeys
     vault: Vault
     limits: WorkerLimits
 
@@ -47,7 +47,7 @@ class Site:
     def at(cls, folder: Path, limits: WorkerLimits) -> Site:
         """A new site in an empty folder."""
         identity = IdentityKey.generate(IdentifierKind.ID, IdentifierRule.OPAQUE)
-        return cls(folder, identity, WorkerHome.fresh(), Vault(folder / "vault"), limits)
+        return cls(folder, identity, OwnKeys(), Vault(folder / "vault"), limits)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class ThrowawayRoom:
         self.room = Governance.of(
             self._store, pepper=image.pepper, service_keys=PartyKeys.generate("service")
         )
-        self.executor = LocalExecutor(image.site.worker, image.site.limits)
+        self.executor = LocalExecutor(image.site.own, image.site.limits)
         self.desk = QueryDesk(self.room, image.site.vault, self.executor)
         self.collaboration = image.collaboration
         self.analyst = self.principal(ANALYST)
@@ -111,14 +111,9 @@ class ThrowawayRoom:
         with sealed.open("rb") as file:
             site.vault.append(version, 0, iter(lambda: file.read(1 << 20), b""))
         path = site.vault.commit(version, version)
-        wrapping = context.wrapping()
+        site.own.dataset_keys[version] = key
         completed = CompletedUpload(
-            self.collaboration,
-            version,
-            plain,
-            str(path),
-            wrap_key(key, self._image.keys[owner].public.sealing, wrapping),
-            wrap_key(key, site.worker.public.sealing, wrapping),
+            self.collaboration, version, plain, str(path), key_commitment(version, key)
         )
         self.room.datasets.complete_upload(principal, completed, now=utc_now())
         for leftover in (raw, hashed, sealed):

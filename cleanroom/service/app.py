@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import anyio
 import anyio.to_thread
 from fastapi import FastAPI
 
 from cleanroom.service import (
     audit_routes,
+    broker_routes,
     collaboration_routes,
     dataset_routes,
     key_routes,
@@ -20,6 +22,7 @@ from cleanroom.service import (
 )
 from cleanroom.service.answer_bodies import ERROR_RESPONSES
 from cleanroom.service.answer_schedule import AnswerSchedule
+from cleanroom.service.callers import BROKERS_AT_ONCE
 from cleanroom.service.error_answers import add_error_answers
 from cleanroom.service.request_gate import RequestGate
 from cleanroom.service.room_parts import RoomParts
@@ -37,6 +40,7 @@ _TAGS = [
     {"name": "datasets", "description": "Names, rules and versions; never rows."},
     {"name": "uploads", "description": "Sealed tables, sent in parts, resumable."},
     {"name": "queries", "description": "SQL or templates in, signed releases out."},
+    {"name": "brokers", "description": "For owners' key brokers, which release keys to attested workers."},
     {"name": "audit", "description": "A chained log that any owner verifies offline."},
     {"name": "keys", "description": "API keys, founding codes, linked identities."},
     {"name": "operator", "description": "For who runs the service; nothing of a collaboration."},
@@ -59,12 +63,14 @@ def create_app(parts: RoomParts) -> FastAPI:
     )
     app.state.parts = parts
     app.state.upload_turns = UploadTurns()
+    app.state.broker_threads = anyio.CapacityLimiter(BROKERS_AT_ONCE)
     for routes in (
         collaboration_routes,
         proposal_routes,
         dataset_routes,
         upload_routes,
         query_routes,
+        broker_routes,
         audit_routes,
         key_routes,
         service_routes,

@@ -57,6 +57,18 @@ class ServiceLimits(BaseModel):
     answer_step_seconds: float
 
 
+class EnclaveFacts(BaseModel):
+    """What queries run in: the root of trust (DER in base64), its fingerprint, the measurement (PCR 0), the isolation.
+
+    The root is named emulated where it is this service's own: then the host's root can read what the worker reads.
+    """
+
+    root: str
+    root_fingerprint: str
+    measurement: str
+    isolation: str
+
+
 class ServiceBody(Answered):
     """Public facts, to be pinned and compared: public keys in base64, fingerprints, limits."""
 
@@ -64,8 +76,7 @@ class ServiceBody(Answered):
     version: str
     service_keys: dict[str, str]
     service_fingerprint: str
-    worker_keys: dict[str, str]
-    worker_fingerprint: str
+    enclave: EnclaveFacts
     limits: ServiceLimits
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from cleanroom.datasets.announced_upload import UploadProgress
 from cleanroom.governance.dataset_views import DatasetView, VersionState, VersionView
-from cleanroom.governance.key_destruction import DestroyedVersion
+from cleanroom.governance.version_destruction import DestroyedVersion
 from cleanroom.service.answer_bodies import ONLY_NUMBERS, Answered, Asked
 from cleanroom.service.signed_bodies import SignedDocument
 
@@ -17,12 +17,16 @@ _TOLD_TO_ALL = ("owner", "sealed_sha256", "columns", "policy_digest", "created")
 
 
 class VersionContent(BaseModel):
-    """One upload of a dataset. `manifest`: what was sealed; how much it is, only its owner is told."""
+    """One upload of a dataset. `manifest`: what was sealed; how much it is, only its owner is told.
+
+    `key_commitment` names the data key, which its owner keeps.
+    """
 
     id: str
     dataset: str
     state: VersionState
     manifest: dict[str, Any]
+    key_commitment: str
     created: datetime
     completed: datetime | None
     expires: datetime | None
@@ -95,20 +99,23 @@ class UploadBody(Answered):
 
 
 class CompletionAsked(Asked):
-    """The manifest, signed by the owner as a document of the kind "sealed table", and the data key, wrapped twice."""
+    """The manifest, signed by the owner as a document of the kind "sealed table", and a commitment to the data key.
+
+    The key itself stays with its owner. The commitment: SHA-256 over "mixroom dataset key 1", NUL, version, NUL, key.
+    """
 
     manifest: SignedDocument
-    key_for_owner: Annotated[str, Field(min_length=4, max_length=2000, pattern="^[A-Za-z0-9+/]+={0,2}$")]
-    key_for_worker: Annotated[str, Field(min_length=4, max_length=2000, pattern="^[A-Za-z0-9+/]+={0,2}$")]
+    key_commitment: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class DestroyedBody(Answered):
-    """A version whose keys are gone. `commitment`: SHA-256 over the destroyed wrapped keys, as the audit log has it."""
+    """A version that is never opened again. `key_commitment` names the key that its owner destroys; empty when none
+    was uploaded."""
 
     dataset: str
     version: str
     manifest_digest: str
-    commitment: str
+    key_commitment: str
 
     @classmethod
     def of(cls, destroyed: DestroyedVersion) -> DestroyedBody:
@@ -117,7 +124,7 @@ class DestroyedBody(Answered):
             dataset=destroyed.dataset,
             version=destroyed.version,
             manifest_digest=destroyed.manifest_digest,
-            commitment=destroyed.commitment,
+            key_commitment=destroyed.key_commitment,
         )
 
 

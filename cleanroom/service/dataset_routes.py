@@ -52,7 +52,7 @@ def list_versions(
 def destroy_version(
     collaboration: CollaborationId, dataset: DatasetName, version: VersionId, parts: Parts, caller: Caller
 ) -> DestroyedBody:
-    """Destroy a version's keys and remove its sealed table, for its owner. The audit log proves it."""
+    """End a version and remove its sealed table, for its owner, whose broker destroyed the key."""
     destroyed = parts.governance.datasets.delete(caller, collaboration, dataset, version, now=parts.clock())
     parts.vault.discard(version)
     return DestroyedBody.of(destroyed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,17 @@ from cleanroom.governance.governance import Governance
 from cleanroom.governance.oidc import OidcIssuer, OidcVerifier
 from cleanroom.governance.oidc_links import OidcLinks
 from cleanroom.governance.store import open_store
+from cleanroom.service.broker_exchange import BrokerExchange
 from cleanroom.service.query_desk import QueryDesk
 from cleanroom.service.room_parts import RoomParts
 from cleanroom.service.service_home import ServiceHome
 from cleanroom.service.settings import RoomSettings
-from cleanroom.worker.executor import ProcessExecutor
+from cleanroom.worker.enclave_executor import WORKER_PROGRAM, EnclaveExecutor
+from privacy.enclave.availability import require
+from privacy.enclave.emulated_backend import EmulatedBackend
+from privacy.enclave.emulated_platform import EmulatedPlatform
+from privacy.enclave.sandbox_profile import Isolation, SandboxProfile
+from privacy.errors import EnclaveUnavailable
 
 
 def utc_now() -> datetime:
@@ -28,13 +34,24 @@ def utc_now() -> datetime:
 
 
 @contextmanager
-def open_room(settings: RoomSettings, *, clock: Callable[[], datetime] = utc_now) -> Iterator[RoomParts]:
-    """The parts of the service in `settings.data`, made now unless it exists."""
+def open_room(
+    settings: RoomSettings, *, clock: Callable[[], datetime] = utc_now, keep_bytecode: bool = False
+) -> Iterator[RoomParts]:
+    """The parts of the service in `settings.data`, made now unless it exists.
+
+    keep_bytecode: the worker's compiled modules stay in the folder, so that the next start is quick too.
+    """
     home = ServiceHome(settings.data)
     service_keys = home.service_keys()
-    store = open_store(settings.database_url)
-    executor = ProcessExecutor(home.worker, warm=settings.worker_processes, seconds=settings.query_seconds)
-    try:
+    brokers = BrokerExchange()
+    with ExitStack() as opened:
+        backend = _backend(
+            settings, home, home.bytecode if keep_bytecode else None
+        )  # first: what this machine cannot isolate changes nothing
+        executor = EnclaveExecutor(backend, brokers, seconds=settings.query_seconds)
+        opened.callback(executor.close)
+        store = open_store(settings.database_url)
+        opened.callback(store.close)
         governance = Governance.of(store, pepper=home.pepper(), service_keys=service_keys)
         vault = Vault(home.vault, VaultLimits(settings.largest_table_bytes, settings.largest_vault_bytes))
         yield RoomParts(
@@ -44,12 +61,30 @@ def open_room(settings: RoomSettings, *, clock: Callable[[], datetime] = utc_now
             vault=vault,
             desk=QueryDesk(governance, vault, executor),
             service_keys=service_keys.public,
-            worker_keys=executor.public,
+            executor=executor,
+            brokers=brokers,
             clock=clock,
         )
-    finally:
-        executor.close()
-        store.close()
+
+
+def _backend(settings: RoomSettings, home: ServiceHome, bytecode_in: Path | None) -> EmulatedBackend:
+    """Raises EnclaveUnavailable when this machine cannot isolate the worker as the settings ask."""
+    try:
+        require(settings.isolation)
+    except EnclaveUnavailable as error:
+        if settings.isolation is not Isolation.FULL:
+            raise
+        raise EnclaveUnavailable(
+            f"{error}; the service was not started",
+            hint=f"{error.hint}: mixroom room serve --isolation reduced, which owners' brokers must allow",
+        ) from error
+    return EmulatedBackend(
+        WORKER_PROGRAM,
+        EmulatedPlatform.open(home.enclave),
+        SandboxProfile(settings.isolation),
+        warm=settings.worker_processes,
+        bytecode_in=bytecode_in,
+    )
 
 
 def _issuers(path: Path | None) -> list[OidcIssuer]:

@@ -23,7 +23,7 @@ from cleanroom.service.query_bodies import (
     TemplateQueryAsked,
     TemplatesBody,
 )
-from cleanroom.service.query_desk import Ask
+from cleanroom.service.question_reading import Ask
 from cleanroom.service.quota_headers import DOCUMENTED, quota_headers
 from cleanroom.service.repeats import Once, Repeat
 from cleanroom.service.room_parts import Parts

@@ -12,14 +12,16 @@ from fastapi import Depends, Request
 from cleanroom.datasets.vault import Vault
 from cleanroom.governance.governance import Governance
 from cleanroom.governance.oidc_links import OidcLinks
+from cleanroom.service.broker_exchange import BrokerExchange
 from cleanroom.service.query_desk import QueryDesk
 from cleanroom.service.settings import RoomSettings
+from cleanroom.worker.executor import Executor
 from privacy.party_keys import PublicKeys
 
 
 @dataclass(frozen=True)
 class RoomParts:
-    """One service. `clock` gives aware UTC times. `worker_keys`: public halves only."""
+    """One service. `clock` gives aware UTC times."""
 
     settings: RoomSettings
     governance: Governance
@@ -27,11 +29,12 @@ class RoomParts:
     vault: Vault
     desk: QueryDesk
     service_keys: PublicKeys
-    worker_keys: PublicKeys
+    executor: Executor
+    brokers: BrokerExchange
     clock: Callable[[], datetime]
 
 
-def _parts(request: Request) -> RoomParts:
+async def _parts(request: Request) -> RoomParts:
     parts: RoomParts = request.app.state.parts
     return parts
 

@@ -1,7 +1,4 @@
-"""The service's own folder: database, vault, its signing keys and pepper, its worker's home.
-
-The worker's home is the worker's alone (0700); of it this process reads the public keys only.
-"""
+"""The service's own folder: database, vault, its signing keys and pepper, the emulated enclave's root."""
 
 from __future__ import annotations
 
@@ -29,9 +26,14 @@ class ServiceHome:
         return self.folder / "vault"
 
     @property
-    def worker(self) -> Path:
-        """The worker's home."""
-        return self.folder / "worker"
+    def enclave(self) -> Path:
+        """Where the emulated platform keeps its root, which partners pin."""
+        return self.folder / "enclave"
+
+    @property
+    def bytecode(self) -> Path:
+        """Compiled modules of the worker, beside the root and with the protection that it needs."""
+        return self.enclave / "bytecode"
 
     def pepper(self) -> Pepper:
         """The key under which credentials are hashed."""

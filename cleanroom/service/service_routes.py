@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+import base64
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import APIRouter
 from sqlalchemy import text
 
-from cleanroom.service.audit_bodies import HealthBody, ReadyBody, ServiceBody, ServiceLimits, StorageBody
+from cleanroom.service.audit_bodies import (
+    EnclaveFacts,
+    HealthBody,
+    ReadyBody,
+    ServiceBody,
+    ServiceLimits,
+    StorageBody,
+)
 from cleanroom.service.callers import Caller
 from cleanroom.service.json_limits import LARGEST_JSON
 from cleanroom.service.room_parts import Parts
+from privacy.identity import fingerprint
 
 router = APIRouter(tags=["service"])
 
 
 @router.get("/v1/service")
 def show_service(parts: Parts) -> ServiceBody:
-    """Public keys of service and worker, and the limits. No login."""
+    """The service's public keys, what its queries run in, and the limits. No login."""
     settings = parts.settings
     return ServiceBody(
         service="mixroom clean room",
         version=_version(),
         service_keys=parts.service_keys.to_plain(),
         service_fingerprint=parts.service_keys.fingerprint,
-        worker_keys=parts.worker_keys.to_plain(),
-        worker_fingerprint=parts.worker_keys.fingerprint,
+        enclave=EnclaveFacts(
+            root=base64.b64encode(parts.executor.root).decode(),
+            root_fingerprint=fingerprint(parts.executor.root),
+            measurement=parts.executor.measurement.code,
+            isolation=parts.executor.isolation.value,
+        ),
         limits=ServiceLimits(
             largest_json_bytes=LARGEST_JSON,
             largest_table_bytes=settings.largest_table_bytes,

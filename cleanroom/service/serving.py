@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
+from typing import NoReturn
 
 import uvicorn
 
@@ -16,9 +19,9 @@ from cleanroom.service.app import create_app
 from cleanroom.service.housekeeping import Housekeeping
 from cleanroom.service.opening import open_room
 from cleanroom.service.room_parts import RoomParts
+from cleanroom.service.room_server import GRACE_SECONDS, RoomServer
 from cleanroom.service.settings import RoomSettings
 
-GRACE_SECONDS = 30
 BACKLOG = 1024
 
 
@@ -45,15 +48,21 @@ def serve(settings: RoomSettings, *, opened: Callable[[Opened], None]) -> None:
     `opened` is told the URL once the socket is bound, before the first request is taken.
     """
     _log_to_stderr()
-    with open_room(settings) as parts, _bound(settings) as bound:
+    signal.signal(signal.SIGTERM, _end)
+    with open_room(settings, keep_bytecode=True) as parts, _bound(settings) as bound:
         configuration = _configuration(settings, parts)  # before anything is made or shown
         housekeeping = Housekeeping(parts)
         housekeeping.start()
         try:
             opened(Opened(_url(settings, bound), first_credentials(parts)))
-            uvicorn.Server(configuration).run(sockets=[bound])
+            RoomServer(configuration, parts).run(sockets=[bound])
         finally:
             housekeeping.close()
+
+
+def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+    """The server stops in order by itself and then has the signal act: enclaves and database are to be closed too."""
+    raise SystemExit(0)
 
 
 def first_credentials(parts: RoomParts) -> FirstCredentials | None:

@@ -7,6 +7,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from privacy.enclave.sandbox_profile import Isolation
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -16,6 +18,7 @@ class RoomSettings(BaseModel):
     answer_step_seconds: answers to queries leave at whole multiples of it after the request came in.
     query_seconds: a query that runs longer fails; its charge stays.
     largest_table_bytes, largest_vault_bytes: limits of one sealed table, and of all of them together.
+    isolation: what separates the worker from this machine; measured, so that owners' brokers may refuse the lesser one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +35,7 @@ class RoomSettings(BaseModel):
     query_seconds: Annotated[float, Field(gt=0, le=3600)] = 120.0
     request_threads: Annotated[int, Field(ge=4, le=1024)] = 64
     worker_processes: Annotated[int, Field(ge=1, le=64)] = 2
+    isolation: Isolation = Isolation.FULL
     largest_table_bytes: Annotated[int, Field(ge=1)] = 64 * 1024**3
     largest_vault_bytes: Annotated[int, Field(ge=1)] = 1024**4
 
@@ -41,6 +45,12 @@ class RoomSettings(BaseModel):
             raise ValueError("a certificate and its key go together")
         if self.certificate is None and self.host not in LOOPBACK and not self.insecure:
             raise ValueError(f"without a certificate only a loopback address is served, not {self.host:.60}")
+        return self
+
+    @model_validator(mode="after")
+    def _isolated(self) -> Self:
+        if self.isolation is Isolation.NONE:
+            raise ValueError("a service's worker is isolated: full, or reduced")
         return self
 
     @property

@@ -95,7 +95,7 @@ def complete_upload(
     caller: Caller,
 ) -> VersionBody:
     """Check size, SHA-256 and the signed manifest; then this version is what queries read. May be repeated."""
-    completion = Completion(asked.manifest.plain(), asked.key_for_owner, asked.key_for_worker)
+    completion = Completion(asked.manifest.plain(), asked.key_commitment)
     place = UploadPlace(collaboration, dataset, version)
     return VersionBody(**version_fields(uploads.complete(parts, caller, place, completion), for_owner=True))
 

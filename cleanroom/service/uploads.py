@@ -6,10 +6,8 @@ manifest that its owner signed, that fits the bytes in the vault, the rules in f
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +41,10 @@ class UploadPlace:
 
 @dataclass(frozen=True)
 class Completion:
-    """What completes an upload; keys wrapped, in base64."""
+    """What completes an upload: the signed manifest, and what names the data key without telling it."""
 
     manifest: Mapping[str, Any]
-    key_for_owner: str = field(repr=False)
-    key_for_worker: str = field(repr=False)
+    key_commitment: str
 
 
 def begin(
@@ -96,6 +93,7 @@ def complete(
         version is not None
         and version.state is VersionState.READY
         and version.manifest == manifest.to_plain()
+        and version.key_commitment == completion.key_commitment
     ):
         return version
     announced = require_uploading(parts, principal, place).manifest
@@ -105,8 +103,7 @@ def complete(
         collaboration=place.collaboration,
         version=place.version,
         manifest=manifest.to_plain(),
-        key_for_owner=_decoded(completion.key_for_owner),
-        key_for_worker=_decoded(completion.key_for_worker),
+        key_commitment=completion.key_commitment,
         sealed_path=str(_committed(parts, place.version)),
     )
     done = parts.governance.datasets.complete_upload(principal, upload, now=parts.clock())
@@ -172,13 +169,6 @@ def _committed(parts: RoomParts, version: str) -> Path:
         return parts.vault.commit(version, version)
     except NotFound:  # committed by an earlier request that did not live to complete the upload
         return parts.vault.path(version)
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (ValueError, binascii.Error) as error:
-        raise _unfit("a wrapped key is not base64") from error
 
 
 def _note_signature(

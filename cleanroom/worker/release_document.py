@@ -1,20 +1,24 @@
-"""What a release says: the result, what was asked, under which rules, of which tables, at which price."""
+"""What a release says: the result, what was asked, under which rules, of which tables, at which price, by whom.
+
+The body is made first, without anything that says where it was made; whoever signs it adds that. In an enclave those
+are the attestation document, the statement that it vouches for, and the measurement.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
-from cleanroom.release.release_terms import Cell
 from cleanroom.rules.analysis_rule import Mode
-from cleanroom.rules.rule_check import Verdict
-from cleanroom.worker.job import Job
+from cleanroom.worker.judged_job import Judged
+from cleanroom.worker.released_cells import datasets_of, policies_of
+from cleanroom.worker.statement import Statement
 from privacy.canonical_json import digest_of
 
-FORMAT = "mixroom-release/1"
+FORMAT = "mixroom-release/2"
 KIND = "release"
 UNIT = "one person: all rows of all tables under one identity"
 
@@ -30,6 +34,28 @@ class ResultTable:
         """As it stands in the document."""
         columns = [{"name": title, "type": kind.lower()} for title, kind in self.columns]
         return {"columns": columns, "rows": [list(row) for row in self.rows]}
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The ids of the difference states that the release read and left; empty where none is kept.
+
+    Every threshold release of a collaboration starts where one before it ended. is_full: before this question the
+    history held as many numbers as can be checked against each other, so that none it did not already imply can be
+    released.
+    """
+
+    before: str = ""
+    after: str = ""
+    is_full: bool = False
+
+
+@dataclass(frozen=True)
+class NoisedCells:
+    """The cells of a noised release as JSON has them, and their code (`cells_code`)."""
+
+    cells: list[list[dict[str, Any]]]
+    code: str
 
 
 FULL = (
@@ -48,30 +74,12 @@ def notice(mode: Mode, min_group_size: int) -> str:
     )
 
 
-@dataclass(frozen=True)
-class Spent:
-    """What the release cost, and the sealed difference history it read and left (digests; empty in dp mode).
-
-    Every threshold release of a collaboration starts where the one before it ended: two with one beginning show that
-    the service put an older history in place of a newer one. is_full: before this question the history held as many
-    numbers as can be checked against each other, so that none it did not already imply can be released.
-    """
-
-    epsilon: float
-    delta: float
-    before: str
-    after: str
-    is_full: bool = False
-
-
 def release_body(
-    job: Job, verdict: Verdict, result: ResultTable, cells: Sequence[Sequence[Cell]], spent: Spent
+    judged: Judged, result: ResultTable, moved: Moved, noised: NoisedCells | None
 ) -> dict[str, Any]:
-    """The body that the worker signs.
-
-    Noised cells are in it, so that the same question in other words can be answered from them again.
-    """
-    plain = result.to_plain()
+    """What the release says, wherever it is made. `noised`: in dp mode."""
+    plain, verdict, job = result.to_plain(), judged.verdict, judged.job
+    epsilon, delta = judged.charge
     return {
         "format": FORMAT,
         "collaboration": job.collaboration,
@@ -82,7 +90,7 @@ def release_body(
         "plan_digest": job.plan.digest(),
         "result": plain,
         "result_digest": digest_of(plain),
-        "notice": notice(verdict.mode, verdict.min_group_size) + (FULL if spent.is_full else ""),
+        "notice": notice(verdict.mode, verdict.min_group_size) + (FULL if moved.is_full else ""),
         "protection": {
             "mode": verdict.mode.value,
             "min_group_size": verdict.min_group_size,
@@ -91,61 +99,46 @@ def release_body(
             "delta": verdict.delta,
             "unit": UNIT,
         },
-        "policies": [
-            {
-                "dataset": table.document.dataset,
-                "owner": table.owner,
-                "digest": digest_of(table.document.canonical()),
-            }
-            for table in sorted(job.tables, key=lambda table: table.document.dataset)
-        ],
-        "datasets": [
-            {
-                "dataset": table.document.dataset,
-                "version": table.manifest["version"],
-                "sealed_sha256": table.manifest["sealed_sha256"],
-            }
-            for table in sorted(job.tables, key=lambda table: table.document.dataset)
-        ],
-        "charge": {"epsilon": spent.epsilon, "delta": spent.delta, "query_id": job.query_id},
-        "history": {"before": spent.before, "after": spent.after, "full": spent.is_full},
-        "cells": plain_cells(cells) if verdict.mode is Mode.DP else None,
-        "measurement": None,
+        "policies": policies_of(judged),
+        "datasets": datasets_of(judged),
+        "charge": {"epsilon": epsilon, "delta": delta, "query_id": job.query_id},
+        "history": {"before": moved.before, "after": moved.after, "full": moved.is_full},
+        "cells": None if noised is None else noised.cells,
+        "cells_mac": None if noised is None else noised.code,
+        "earlier": None if job.reuse is None else _earlier(job.reuse),
     }
 
 
-def plain_cells(cells: Sequence[Sequence[Cell]]) -> list[list[dict[str, Any]]]:
-    """The released cells of every release node as JSON has them."""
-    return [
-        [
-            {
-                "grouping_set": cell.grouping_set,
-                "keys": [plain_value(key) for key in cell.keys],
-                "values": [plain_value(value) for value in cell.values],
-            }
-            for cell in released
-        ]
-        for released in cells
-    ]
+@dataclass(frozen=True)
+class Origin:
+    """Where a release was made: what the worker stated, the document that vouches for it, and who gave it keys.
+
+    measurement: register 0 in hexadecimal digits. approvals: owner -> signed document (`key_approval`).
+    """
+
+    statement: Statement
+    attestation: bytes
+    measurement: str
+    approvals: Mapping[str, Mapping[str, Any]]
 
 
-def cells_again(plain: Sequence[Sequence[dict[str, Any]]]) -> list[tuple[Cell, ...]]:
-    """What `plain_cells` wrote; days stay text, which the engine reads as days."""
-    return [
-        tuple(Cell(cell["grouping_set"], tuple(cell["keys"]), tuple(cell["values"])) for cell in released)
-        for released in plain
-    ]
+def attested_body(body: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
+    """The body with where it was made."""
+    document = base64.b64encode(origin.attestation).decode()
+    return {
+        **body,
+        "measurement": origin.measurement,
+        "statement": origin.statement.to_plain(),
+        "attestation": {"document": document, "sha256": hashlib.sha256(origin.attestation).hexdigest()},
+        "approvals": {owner: dict(approval) for owner, approval in origin.approvals.items()},
+    }
 
 
-def plain_value(value: object) -> Any:
-    """A value of the result as JSON has it."""
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return value if value == value and abs(value) != float("inf") else None
-        case Decimal():
-            return float(value)
-        case datetime() | date():
-            return value.isoformat()
-    return str(value)
+def unattested_body(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of a release that was made outside any enclave, which it says."""
+    return {**body, "measurement": None, "statement": None, "attestation": None, "approvals": {}}
+
+
+def _earlier(release: Mapping[str, Any]) -> dict[str, str]:
+    """The release whose cells are presented anew; its own attestation says where those were made."""
+    return {"query_id": str(release["body"]["query_id"]), "release_digest": digest_of(release)}

@@ -1,170 +1,116 @@
-"""One job from sealed tables to a signed release: check, open, run, release, sign. Called only by a worker."""
+"""One judged job from sealed tables to what its release says. Needs no enclave and signs nothing.
+
+A worker calls it inside an enclave with what the owners' brokers granted; a replay calls it where it is, on tables
+that are its own.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
 
 import duckdb
 
-from cleanroom.datasets.opened_table import SealedSource, load_table
-from cleanroom.datasets.sealed_table import SealedTableManifest, table_broken
-from cleanroom.engine.cell_sql import result_sql
-from cleanroom.engine.locked_engine import locked_engine
-from cleanroom.engine.person_sql import contributions_sql
-from cleanroom.engine.rehearsal import released_table_sql
-from cleanroom.errors import QueryFailed
-from cleanroom.query.plan import Plan, scans_of
-from cleanroom.query.relation_schema import Catalog
+from cleanroom.datasets.opened_table import SealedSource
+from cleanroom.datasets.sealed_table import table_broken
 from cleanroom.release.history import History
-from cleanroom.release.release_stage import release_cells
 from cleanroom.release.release_terms import Cell
 from cleanroom.rules.analysis_rule import Mode
-from cleanroom.rules.rule_check import Question, Verdict, check
-from cleanroom.worker.job import Job, JobTable, Outcome
-from cleanroom.worker.release_document import (
-    KIND,
-    ResultTable,
-    Spent,
-    cells_again,
-    plain_value,
-    release_body,
-)
-from cleanroom.worker.worker_home import WorkerHome, history_digest
-from privacy.errors import PrivacyError
-from privacy.signed_document import open_document, sign_document
+from cleanroom.worker.job import SealedState
+from cleanroom.worker.judged_job import Judged
+from cleanroom.worker.plan_result import USUAL_LIMITS, WorkerLimits, cells_of, result_of, unfinished
+from cleanroom.worker.release_document import Moved, NoisedCells, release_body
+from cleanroom.worker.released_cells import cells_code, earlier_cells, plain_cells
+from cleanroom.worker.sealed_history import Committed, KnownState, StatePlace, open_state, seal_state
+from privacy.sealing import new_key
 
-MOST_ROWS = 100_000
+__all__ = ["USUAL_LIMITS", "Access", "Finished", "WorkerLimits", "run_job"]
 
 
 @dataclass(frozen=True)
-class WorkerLimits:
-    """What one job may use."""
+class Access:
+    """What opens a job's tables and its collaboration's history. No key of it ever prints.
 
-    memory: str = "3GB"
-    threads: int = 2
+    files: sealed files by dataset. dataset_keys: by version. committed: what every involved owner has committed to.
+    """
 
-
-USUAL_LIMITS = WorkerLimits()
+    files: Mapping[str, BinaryIO] = field(repr=False)
+    dataset_keys: Mapping[str, bytes] = field(repr=False)
+    state_key: bytes = field(repr=False)
+    committed: Committed = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Finished:
-    """An outcome; and what was withheld by which rule, and the cells: only an owner's own replay reads those."""
+    """What a release will say, and the state that it leads to (None where no history is kept).
 
-    outcome: Outcome
+    withheld, cells: what was withheld by which rule, and the cells: only an owner's own replay reads those.
+    """
+
+    body: Mapping[str, Any]
+    state: SealedState | None = field(default=None, repr=False)
     withheld: tuple[str, ...] = ()
     cells: tuple[tuple[Cell, ...], ...] = ()
 
 
-def run_job(job: Job, home: WorkerHome, limits: WorkerLimits = USUAL_LIMITS) -> Finished:
-    """Run a job. Raises QueryFailed or SealedTableBroken, with words that do not depend on the data.
+def run_job(judged: Judged, access: Access, limits: WorkerLimits = USUAL_LIMITS) -> Finished:
+    """Run a judged job. Raises QueryFailed, SealedTableBroken or StateRolledBack, in words that hold no data.
 
-    Guarantee: only cells that passed `release_cells` under the strictest of the documents' terms are in the
-    outcome. The plan is checked here again: a web process that was taken over gains nothing by skipping it.
+    Guarantee: only cells that passed `release_cells` under the strictest of the documents' terms are in the body.
     """
-    catalog = {table.document.dataset: table.document for table in job.tables}
-    verdict = check(Question(job.plan, job.asker, job.from_template, job.epsilon), catalog)
-    if not verdict.allowed or set(verdict.datasets) != set(catalog):
-        raise QueryFailed("the worker finds the query against the rules; nothing was opened", hint="ask anew")
-    if job.reuse is not None:
-        return _from_earlier(job, home, verdict, catalog)
-    history = home.open_history(job.collaboration, job.sequence, job.history)
     try:
-        with locked_engine(memory=limits.memory, threads=limits.threads) as engine:
-            for table in job.tables:
-                _open(table, job, home, engine)
-            released, after, withheld = _release(job.plan, verdict, catalog, engine, history)
-        result = _result(job.plan, catalog, released)
+        if judged.is_reuse:
+            return _from_earlier(judged, access)
+        if judged.verdict.mode is Mode.DP:
+            return _noised(judged, access, limits)
+        return _remembered(judged, access, limits)
     except (duckdb.Error, MemoryError) as error:
-        raise _unfinished() from error
-    threshold = verdict.mode is Mode.THRESHOLD
-    sealed = home.seal_history(job.collaboration, job.sequence + 1, after) if threshold else None
-    is_full = threshold and min(history.room_left().values(), default=1) <= 0
-    spent = Spent(verdict.epsilon, verdict.delta, *_history_digests(job, sealed), is_full)
-    body = release_body(job, verdict, result, released, spent)
-    return Finished(Outcome(sign_document(KIND, body, home.keys), sealed), withheld, tuple(released))
+        raise unfinished() from error
 
 
-def _from_earlier(job: Job, home: WorkerHome, verdict: Verdict, catalog: Catalog) -> Finished:
+def _remembered(judged: Judged, access: Access, limits: WorkerLimits) -> Finished:
+    """Threshold mode: every number is held against all that were released before."""
+    place = StatePlace(judged.job.collaboration, access.state_key)
+    known: KnownState = open_state(place, judged.job.candidates, access.committed)
+    released = cells_of(judged, _sources(judged, access), known.history, limits)
+    result = result_of(judged, released.cells)
+    state = seal_state(place, known, access.committed, released.history)
+    moved = Moved(known.id or "", state.id, known.is_full)
+    body = release_body(judged, result, moved, None)
+    return Finished(body, state, released.withheld, released.cells)
+
+
+def _noised(judged: Judged, access: Access, limits: WorkerLimits) -> Finished:
+    """DP mode: the budget bounds what all releases say together, so nothing is remembered."""
+    unused = History.new(new_key())
+    released = cells_of(judged, _sources(judged, access), unused, limits)
+    result = result_of(judged, released.cells)
+    body = release_body(judged, result, Moved(), _coded(judged, access, released.cells))
+    return Finished(body, None, released.withheld, released.cells)
+
+
+def _from_earlier(judged: Judged, access: Access) -> Finished:
     """Something else made of cells that were released before: post-processing, so it costs nothing."""
+    cells = tuple(earlier_cells(judged, access.state_key))
     try:
-        earlier = open_document(job.reuse, kind=KIND, public_key=home.public.signing)
-        plan = Plan.model_validate(earlier["plan"])
-        same = plan.releases_digest() == job.plan.releases_digest() and earlier["cells"] is not None
-        if not same or earlier["collaboration"] != job.collaboration or verdict.mode is not Mode.DP:
-            raise _unfinished()
-        released = cells_again(earlier["cells"])
-        result = _result(job.plan, catalog, released)
-    except (PrivacyError, ValueError, KeyError, TypeError, duckdb.Error) as error:
-        raise _unfinished() from error
-    body = release_body(job, verdict, result, released, Spent(0.0, 0.0, "", ""))
-    return Finished(Outcome(sign_document(KIND, body, home.keys)), (), tuple(released))
+        result = result_of(judged, cells)
+    except (ValueError, KeyError, TypeError) as error:
+        raise unfinished() from error
+    return Finished(release_body(judged, result, Moved(), _coded(judged, access, cells)), cells=cells)
 
 
-def _unfinished() -> QueryFailed:
-    return QueryFailed(
-        "the engine could not finish; nothing was released",
-        hint="ask for less at once, or ask the operator for a larger worker",
-    )
+def _coded(judged: Judged, access: Access, cells: tuple[tuple[Cell, ...], ...]) -> NoisedCells:
+    plain = plain_cells(cells)
+    return NoisedCells(plain, cells_code(judged, plain, access.state_key))
 
 
-def _open(table: JobTable, job: Job, home: WorkerHome, engine: duckdb.DuckDBPyConnection) -> None:
-    """Decrypt and load the columns that the plan reads."""
-    manifest = SealedTableManifest.of(table.manifest)
-    context = manifest.context
-    place = (context.collaboration, context.dataset, context.owner)
-    if place != (job.collaboration, table.document.dataset, table.owner):
-        raise table_broken()
-    try:
-        key = home.keys.unwrap(table.wrapped_key, context.wrapping())
-    except PrivacyError as error:
-        raise table_broken() from error
-    scans = [scan for release in job.plan.releases for scan in scans_of(release.source)]
-    names = {name for scan in scans if scan.dataset == context.dataset for _, name in scan.columns}
-    columns = sorted({table.document.identity, *names})
-    load_table(SealedSource(table.path, manifest, key), engine, name=context.dataset, columns=columns)
-
-
-def _release(
-    plan: Plan, verdict: Verdict, catalog: Catalog, engine: duckdb.DuckDBPyConnection, history: History
-) -> tuple[list[tuple[Cell, ...]], History, tuple[str, ...]]:
-    released = []
-    withheld: list[str] = []
-    for node, terms in zip(plan.releases, verdict.releases, strict=True):
-        outcome = release_cells(engine, contributions_sql(node, catalog), terms, history)
-        history = outcome.history
-        withheld += outcome.diagnosis.withheld
-        released.append(outcome.cells)
-    return released, history, tuple(withheld)
-
-
-def _result(plan: Plan, catalog: Catalog, released: list[tuple[Cell, ...]]) -> ResultTable:
-    """Post-processing, in an engine that has only ever seen released cells."""
-    with locked_engine(memory="512MB", threads=1) as engine:
-        for index, (node, cells) in enumerate(zip(plan.releases, released, strict=True)):
-            engine.execute(released_table_sql(index, node, catalog))
-            rows = [[*cell.keys, *cell.values] for cell in cells]
-            if rows:
-                places = ", ".join("?" * len(rows[0]))
-                engine.executemany(f"INSERT INTO r{index} VALUES ({places})", rows)
-        answer = engine.execute(result_sql(plan))
-        types = [str(column[1]) for column in answer.description or ()]
-        found = answer.fetchmany(MOST_ROWS + 1)
-    if len(found) > MOST_ROWS:
-        raise QueryFailed(
-            f"the result has more than {MOST_ROWS:,} rows", hint="group by fewer keys, or use LIMIT"
-        )
-    plain = [[plain_value(value) for value in row] for row in found]
-    if not plan.result.order:  # rows in an order of their own would tell something of the tables
-        plain.sort(key=lambda row: [(value is None, str(type(value)), value) for value in row])
-    return ResultTable(tuple(zip(plan.titles, types, strict=True)), plain)
-
-
-def _history_digests(job: Job, sealed: bytes | None) -> tuple[str, str]:
-    """Before and after. They change with every query, so they do not say whether it added anything."""
-    if sealed is None:
-        return "", ""
-    return (
-        history_digest(job.collaboration, job.sequence, job.history),
-        history_digest(job.collaboration, job.sequence + 1, sealed),
-    )
+def _sources(judged: Judged, access: Access) -> list[SealedSource]:
+    """Every table's file, manifest and key; a missing one is refused like one that does not open."""
+    sources = []
+    for dataset, manifest in judged.manifests.items():
+        file, key = access.files.get(dataset), access.dataset_keys.get(manifest.context.version)
+        if file is None or key is None:
+            raise table_broken()
+        sources.append(SealedSource(file, manifest, key))
+    return sources

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 Currency = Annotated[str, Field(pattern=r"^([A-Z]{3})?$")]
 ColumnName = Annotated[str, Field(min_length=1)]
+Measurement = Annotated[str, Field(pattern=r"^[0-9a-f]{96}$")]
 CURRENCY = re.compile(r"^[A-Z]{3}$")
 
 
@@ -189,6 +190,10 @@ class PrivacyRules(SiloTable):
     minimum_mode: Literal["none", "distributed", "local"] = "none"
     min_colluding: int = Field(default=1, ge=0)
     secure_aggregation: Literal["optional", "required"] = "optional"
+    enclave: Literal["optional", "required"] = "optional"
+    enclave_isolation: Literal["full", "reduced"] = "full"
+    enclave_measurements: tuple[Measurement, ...] = ()
+    production: bool = False
     min_silos: int = Field(default=3, ge=2)
     min_modulus_bits: int = Field(default=3072, ge=2048)
     state: str = Field(default=".mixroom", min_length=1)

@@ -1,17 +1,18 @@
 """Frames between the key holder's process and whoever started it: four bytes of length, then JSON.
 
-No pickle: a frame holds only the flat messages listed here. Bytes travel as base64.
+No pickle: a frame holds only the flat messages listed here.
 """
 
-import base64
-import json
-from dataclasses import dataclass, fields, is_dataclass
-from typing import IO, Any
+from dataclasses import dataclass
+from typing import IO, Any, TypeVar
 
-from privacy.errors import MalformedMessage
+from privacy import errors
+from privacy.errors import PrivacyError
+from privacy.flat_messages import decode_message, encode_message, malformed_message
 from privacy.masks.secure_aggregation import KeyAdvert, KeyRoster
 from privacy.paillier.aggregation import HolderAdvert, OpenedSum, OpenRequest
 
+Answer = TypeVar("Answer")
 LENGTH_BYTES = 4
 LARGEST_FRAME = 2**30
 
@@ -67,18 +68,15 @@ class Refused:
     hint: str
 
 
-_KINDS = {
-    kind.__name__: kind
-    for kind in (
-        Create, Introduce, Introduced, Pin, Offer, Done, Refused,
-        KeyAdvert, KeyRoster, HolderAdvert, OpenRequest, OpenedSum,
-    )
-}  # fmt: skip
+KINDS = (
+    Create, Introduce, Introduced, Pin, Offer, Done, Refused,
+    KeyAdvert, KeyRoster, HolderAdvert, OpenRequest, OpenedSum,
+)  # fmt: skip
 
 
 def write_frame(stream: IO[bytes], message: Any) -> None:
     """Send one message."""
-    content = json.dumps(_plain(message)).encode()
+    content = encode_message(message)
     stream.write(len(content).to_bytes(LENGTH_BYTES, "big") + content)
     stream.flush()
 
@@ -87,11 +85,24 @@ def read_frame(stream: IO[bytes]) -> Any:
     """The next message. EOFError when the other side is gone, MalformedMessage for anything else."""
     length = int.from_bytes(_exactly(stream, LENGTH_BYTES), "big")
     if length > LARGEST_FRAME:
-        raise _malformed()
-    try:
-        return _message(json.loads(_exactly(stream, length)))
-    except (ValueError, KeyError, TypeError) as error:
-        raise _malformed() from error
+        raise malformed_message()
+    return decode_message(_exactly(stream, length), KINDS)
+
+
+def accepted(answer: Any, kind: type[Answer]) -> Answer:
+    """The key holder's answer, of the kind that was asked for; its refusals are raised here.
+
+    Those with more than a sentence come as their root.
+    """
+    if isinstance(answer, Refused):
+        error = getattr(errors, answer.error, PrivacyError)
+        is_simple = isinstance(error, type) and issubclass(error, PrivacyError)
+        if not is_simple or error.__init__ is not PrivacyError.__init__:
+            error = PrivacyError
+        raise error(answer.message, hint=answer.hint)
+    if not isinstance(answer, kind):
+        raise malformed_message()
+    return answer
 
 
 def _exactly(stream: IO[bytes], count: int) -> bytes:
@@ -99,31 +110,3 @@ def _exactly(stream: IO[bytes], count: int) -> bytes:
     if len(content) < count:
         raise EOFError
     return content
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        content = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-        return {"kind": type(value).__name__, **content}
-    if isinstance(value, bytes):
-        return {"bytes": base64.b64encode(value).decode()}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _message(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_message(item) for item in value)
-    if not isinstance(value, dict):
-        return value
-    if set(value) == {"bytes"}:
-        return base64.b64decode(value["bytes"], validate=True)
-    content = {name: _message(item) for name, item in value.items() if name != "kind"}
-    return _KINDS[value["kind"]](**content)
-
-
-def _malformed() -> MalformedMessage:
-    return MalformedMessage(
-        "the message is not one that the key holder's process knows; it was not used",
-        silos=(),
-        hint="run the same version of this software on both sides",
-    )

@@ -11,27 +11,13 @@ import sys
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from privacy import errors
-from privacy.errors import HolderGone, MalformedMessage, PrivacyError
-from privacy.masks.secure_aggregation import KeyRoster
-from privacy.paillier.aggregation import OpenRequest
+from privacy.errors import HolderGone, MalformedMessage
+from privacy.paillier.holder_answers import answer_as
 from privacy.paillier.holder_home import HolderHome
-from privacy.paillier.holder_pipe import (
-    Create,
-    Done,
-    Introduce,
-    Introduced,
-    Offer,
-    Pin,
-    Refused,
-    read_frame,
-    write_frame,
-)
-from privacy.paillier.keys import ModulusRule
+from privacy.paillier.holder_pipe import Answer, accepted, read_frame, write_frame
 
-Answer = TypeVar("Answer")
 END_SECONDS = 10.0
 
 
@@ -62,15 +48,7 @@ class HolderProcess:
                     "the key holder's process ended without an answer; no sum was opened",
                     hint="look at its own words above, start it again and resume the run",
                 ) from error
-        if isinstance(answer, Refused):
-            raise _refusal(answer)
-        if not isinstance(answer, kind):
-            raise MalformedMessage(
-                "the key holder's process gave another kind of answer; it was not used",
-                silos=(),
-                hint="run the same version of this software on both sides",
-            )
-        return answer
+        return accepted(answer, kind)
 
     def close(self) -> None:
         """End it and wait until it has ended."""
@@ -100,51 +78,11 @@ def serve(home: HolderHome) -> None:
     while True:
         try:
             message = read_frame(sys.stdin.buffer)
-            answer = _answer(home, message)
         except EOFError:
             return
-        except PrivacyError as error:
-            answer = Refused(type(error).__name__, str(error), error.hint)
-        write_frame(sys.stdout.buffer, answer)
-
-
-def _answer(home: HolderHome, message: Any) -> Any:
-    match message:
-        case Create():
-            if not home.exists:
-                rule = ModulusRule(message.modulus_bits, message.insecure)
-                home.create(rule, min_silos=message.min_silos)
-            return _introduced(home)
-        case Introduce():
-            return _introduced(home)
-        case Pin():
-            home.pin(message.silo, message.public_key)
-            return Done()
-        case Offer():
-            return home.offer(message.run_id)
-        case KeyRoster():
-            home.start(message)
-            return Done()
-        case OpenRequest():
-            return home.open(message)
-    raise MalformedMessage(
-        "the key holder does not answer such a message",
-        silos=(),
-        hint="run the same version of this software on both sides",
-    )
-
-
-def _introduced(home: HolderHome) -> Introduced:
-    return Introduced(home.identity.public_key, os.getpid())
-
-
-def _refusal(refused: Refused) -> PrivacyError:
-    """The same error on this side of the pipe; those with more than a sentence come as their root."""
-    kind = getattr(errors, refused.error, PrivacyError)
-    simple = (
-        isinstance(kind, type) and issubclass(kind, PrivacyError) and kind.__init__ is PrivacyError.__init__
-    )
-    return (kind if simple else PrivacyError)(refused.message, hint=refused.hint)
+        except MalformedMessage as error:
+            message = error
+        write_frame(sys.stdout.buffer, answer_as(home, message))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A database per test, on SQLite and on a private PostgreSQL server that lives as long as the session."""
+"""A database per test, on SQLite and on a private PostgreSQL server that lives as long as the session; key brokers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+
+from tests.cleanroom.owners_brokers import StartBroker, broker_starter
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,20 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'room.db'}"
     server: PostgresServer = request.getfixturevalue("postgres_server")
     return server.new_database()
+
+
+@pytest.fixture
+def broker() -> Iterator[StartBroker]:
+    """Starts the key broker of a home, until the test ends."""
+    with broker_starter() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def module_broker() -> Iterator[StartBroker]:
+    """Starts the key broker of a home, until the module's last test ends."""
+    with broker_starter() as start:
+        yield start
 
 
 def _memory() -> str | None:

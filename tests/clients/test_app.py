@@ -11,6 +11,7 @@ from flwr.app import Message, RecordDict
 from privacy.distributed_noise import read_sum
 from privacy.masks.secure_aggregation import UnmaskReply
 from privacy.run_releases import RunReleases
+from privacy.update_messages import PlainUpdate, unpack_integers
 from privacy.wire import (
     CONTRIBUTE,
     HELLO,
@@ -23,11 +24,9 @@ from privacy.wire import (
     UNMASK,
     Acknowledgement,
     KeyRosterMessage,
-    PlainUpdate,
     SumRequest,
     from_record,
     to_record,
-    unpack_integers,
 )
 from server.app import app as server_app
 from server.errors import RoundAborted

@@ -1,6 +1,7 @@
 """The gate: what is not in range, not agreed or not started does not leave."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +10,15 @@ from numpy.typing import NDArray
 from clients.errors import OutOfOrder
 from clients.release_gate import release, require_agreed
 from clients.session import Session
+from clients.silo_home import SiloHome
 from privacy.errors import InvalidSetting, PrivacyError, ValueOutOfRange
 from privacy.identity import PinnedPeers, SiloIdentity
+from privacy.ledger.ledger_entries import LifetimeLimit
 from privacy.masks.key_agreement import build_roster, join_roster, offer_key
 from privacy.quantization import FixedPoint
 from privacy.run_terms import PrivacyMode, PrivacyTerms, SecureAggregation
-from privacy.wire import Invitation, MaskedUpdateMessage, PlainUpdate, SumRequest, unpack_integers
+from privacy.update_messages import MaskedUpdateMessage, PlainUpdate, unpack_integers
+from privacy.wire import Invitation, SumRequest
 
 Integers = NDArray[np.uint64]
 NO_NOISE, IN_CLEAR = PrivacyTerms(PrivacyMode.NONE), SecureAggregation.NONE
@@ -43,8 +47,13 @@ def words(*values: int) -> Integers:
 ZEROS = words(0, 0, 0)
 
 
-def test_a_vector_in_clear_is_the_quantised_one() -> None:
-    session, body = release(PLAIN, "north", REQUEST, quantised(1.0, -0.5, 8.0))
+@pytest.fixture
+def north(tmp_path: Path) -> SiloHome:
+    return SiloHome("north", tmp_path, LifetimeLimit(1.0, 1e-4))
+
+
+def test_a_vector_in_clear_is_the_quantised_one(north: SiloHome) -> None:
+    session, body = release(PLAIN, north, REQUEST, quantised(1.0, -0.5, 8.0))
 
     assert isinstance(body, PlainUpdate)
     assert unpack_integers(body.vector).view(np.int64).tolist() == [1024, -512, 8192]  # times 2^10
@@ -52,11 +61,11 @@ def test_a_vector_in_clear_is_the_quantised_one() -> None:
 
 
 @pytest.mark.parametrize("wrong", [8193, -8193, 2**62, 2**63 - 1, -(2**63)])
-def test_what_is_out_of_range_is_refused_and_not_told(wrong: int) -> None:
+def test_what_is_out_of_range_is_refused_and_not_told(wrong: int, north: SiloHome) -> None:
     """8 times 2^10 is the largest: beyond it a sum over silos could wrap round."""
     for session in (PLAIN, masked_session()):
         with pytest.raises(ValueOutOfRange) as refused:
-            release(session, "north", REQUEST, words(123, wrong, 0))
+            release(session, north, REQUEST, words(123, wrong, 0))
 
         assert "nothing was sent" in str(refused.value)
         assert "123" not in str(refused.value)
@@ -64,36 +73,36 @@ def test_what_is_out_of_range_is_refused_and_not_told(wrong: int) -> None:
 
 
 @pytest.mark.parametrize("largest", [8192, -8192])
-def test_the_largest_value_in_range_is_sent(largest: int) -> None:
-    _, body = release(PLAIN, "north", REQUEST, words(largest, 0, 0))
+def test_the_largest_value_in_range_is_sent(largest: int, north: SiloHome) -> None:
+    _, body = release(PLAIN, north, REQUEST, words(largest, 0, 0))
 
     assert isinstance(body, PlainUpdate)
     assert unpack_integers(body.vector).view(np.int64).tolist() == [largest, 0, 0]
 
 
-def test_a_masked_vector_is_not_the_vector() -> None:
-    _, body = release(masked_session(), "a", REQUEST, ZEROS)
+def test_a_masked_vector_is_not_the_vector(north: SiloHome) -> None:
+    _, body = release(masked_session(), north, REQUEST, ZEROS)
 
     assert isinstance(body, MaskedUpdateMessage)
     assert 0 not in unpack_integers(body.masked).tolist()
 
 
-def test_a_round_is_masked_once() -> None:
-    session, _ = release(masked_session(), "a", REQUEST, ZEROS)
+def test_a_round_is_masked_once(north: SiloHome) -> None:
+    session, _ = release(masked_session(), north, REQUEST, ZEROS)
 
     with pytest.raises(PrivacyError, match="came again"):
-        release(session, "a", REQUEST, words(1, 1, 1))
+        release(session, north, REQUEST, words(1, 1, 1))
 
 
-def test_a_vector_of_the_wrong_length_is_not_masked() -> None:
+def test_a_vector_of_the_wrong_length_is_not_masked(north: SiloHome) -> None:
     with pytest.raises(InvalidSetting, match=r"asks for uint64\[3\]"):
-        release(masked_session(), "a", REQUEST, words(0, 0, 0, 0))
+        release(masked_session(), north, REQUEST, words(0, 0, 0, 0))
 
 
 @pytest.mark.parametrize("bits, largest", [(60, 8.0), (10, 0.0), (10, 2.0**60), (-1, 8.0)])
-def test_a_scale_that_cannot_hold_a_sum_is_refused(bits: int, largest: float) -> None:
+def test_a_scale_that_cannot_hold_a_sum_is_refused(bits: int, largest: float, north: SiloHome) -> None:
     with pytest.raises(PrivacyError):
-        release(PLAIN, "north", replace(REQUEST, fraction_bits=bits, max_abs=largest), ZEROS)
+        release(PLAIN, north, replace(REQUEST, fraction_bits=bits, max_abs=largest), ZEROS)
 
 
 def test_a_sum_before_the_start_is_refused() -> None:

@@ -14,18 +14,20 @@ from tests.mixroom.terminal import run_process
 GROUP = typer.main.get_group(app)
 COMMANDS = [
     (), ("demo",), ("fit",), ("train",), ("report",), ("world",), ("compare",),
-    ("silo",), ("silo", "check"), ("silo", "key"), ("silo", "pin"), ("silo", "budget"),
+    ("silo",), ("silo", "check"), ("silo", "key"), ("silo", "pin"), ("silo", "budget"), ("silo", "pin-enclave"),
     ("key-holder",), ("key-holder", "create"), ("key-holder", "key"), ("key-holder", "pin"),
     ("room",), ("room", "create"), ("room", "invite"), ("room", "accept"), ("room", "proposals"), ("room", "approve"),
     ("room", "hash"), ("room", "rules"), ("room", "upload"), ("room", "delete"), ("room", "audit"), ("room", "keys"),
     ("room", "query"), ("room", "dry-run"), ("room", "templates"), ("room", "budget"), ("room", "match"),
     ("room", "verify-release"), ("room", "serve"), ("room", "demo"), ("room", "replay"),
+    ("room", "broker"), ("room", "broker-log"), ("room", "rotate-key"), ("enclave",), ("enclave", "measure"),
+    ("enclave", "root"),
 ]  # fmt: skip
 
 
 def test_every_command_is_among_those_tested_here():
     names: set[tuple[str, ...]] = {(name,) for name in GROUP.commands}
-    for name in ("silo", "key-holder", "room"):
+    for name in ("silo", "key-holder", "room", "enclave"):
         group = GROUP.commands[name]
         assert isinstance(group, typer.core.TyperGroup)
         names |= {(name, command) for command in group.commands}

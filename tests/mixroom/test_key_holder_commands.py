@@ -27,6 +27,21 @@ def test_a_key_holder_is_made_shown_and_told_whom_to_trust(terminal, tmp_path):
     assert PinnedPeers.load(home / "peers.toml").keys == {"north": north}
 
 
+def test_a_key_holder_in_the_sandbox_is_used_by_the_same_commands(terminal, tmp_path):
+    home = tmp_path / "holder"
+
+    made = terminal("key-holder", "create", home, "--bits", "2048", "--enclave")
+    shown = json.loads(terminal("key-holder", "key", home, "--json").out)
+    north = base64.b64encode(SiloIdentity.generate("north").public_key).decode()
+    pinned = terminal("key-holder", "pin", home, "north", north)
+
+    assert (made.out, made.code) == ("", 0)
+    assert pinned.err == "mixroom: the key holder now trusts the key of north\n"
+    assert json.loads(terminal("key-holder", "key", home, "--json").out) == shown
+    assert not (home / "paillier-key.json").exists()
+    assert (home / "state" / "paillier-key.json.sealed").exists()
+
+
 def test_a_second_key_in_one_directory_is_refused(terminal, tmp_path):
     terminal("key-holder", "create", tmp_path / "holder", "--bits", "2048")
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from cleanroom.partner.party_home import PartyHome
+from tests.cleanroom.owners_brokers import with_broker
 from tests.cleanroom.service.running_room import RunningRoom, running_room
 
 RULES = """
@@ -45,7 +47,7 @@ def acme(service, terminal, here):
 
 @pytest.fixture
 def crm(terminal, acme):
-    """The founder's table is in the room."""
+    """The founder's table is in the room, and its broker runs."""
     for arguments in (
         ("rules", "crm.toml"),
         ("hash", "crm.csv", "--column", "email", "--out", "hashed.csv"),
@@ -53,6 +55,8 @@ def crm(terminal, acme):
     ):
         seen = terminal("room", *arguments, "--home", acme)
         assert seen.code == 0, seen.err
+    with with_broker(PartyHome(acme)):
+        yield
 
 
 def test_founding_prints_the_id_and_says_where_the_keys_are(service, terminal, here):
@@ -63,6 +67,7 @@ def test_founding_prints_the_id_and_says_where_the_keys_are(service, terminal, h
     assert seen.out.startswith("col-")
     assert "its keys are in room/acme, back them up" in seen.err
     assert "fingerprint SHA256:" in seen.err
+    assert "attested under the root SHA256:" in seen.err
 
 
 def test_an_invited_owner_joins_from_a_file_and_is_asked_about_the_next_one(terminal, acme, here):
@@ -93,8 +98,9 @@ def test_an_owner_hashes_uploads_asks_and_verifies(terminal, acme, crm, here):
     assert "numbers of fewer than 50 people" in asked.err
 
     verified = terminal("room", "verify-release", "release.json", "--home", acme)
-    assert "proved: signed by the worker with fingerprint SHA256:" in verified.out
-    assert "not proved: that the worker ran the published code" in verified.out
+    assert "proved: signed by a worker that the root SHA256:" in verified.out
+    assert ", this installation's\n" in verified.out
+    assert "does not protect against the root of the machine it ran on" in verified.out
 
 
 def test_a_changed_release_is_not_genuine(terminal, acme, crm, here):
@@ -105,7 +111,7 @@ def test_a_changed_release_is_not_genuine(terminal, acme, crm, here):
 
     error, hint = terminal.refused("room", "verify-release", "release.json", "--home", acme, code=1)
 
-    assert error == "this release is not genuine: its signature is not the pinned worker's"
+    assert error == "this release is not genuine: its signature is not that of the attested worker"
     assert hint.startswith("do not use it")
 
 
@@ -212,6 +218,9 @@ def test_a_table_that_does_not_fit_its_rules_is_refused_with_counts_and_never_se
         (("query", "SELECT :a", "--parameter", "a"), "a is not name=value"),
         (("invite", "x", "--role", "king"), "--role king is none of owner, analyst, auditor"),
         (("serve", "--data", "d", "--host", "0.0.0.0"), "without a certificate only a loopback address"),
+        (("serve", "--data", "d", "--isolation", "none"), "'none' is not one of 'full', 'reduced'"),
+        (("broker", "--pause", "--resume"), "give --pause or --resume"),
+        (("broker", "--dataset", "crm"), "give --pause or --resume"),
     ],
 )
 def test_wrong_usage_is_told_before_anything_is_sent(terminal, here, arguments, error):

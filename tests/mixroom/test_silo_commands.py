@@ -1,5 +1,6 @@
 """`mixroom silo`: transcripts of what a data owner sees."""
 
+import base64
 import json
 import math
 import re
@@ -117,6 +118,28 @@ def test_a_key_is_shown_and_can_be_pinned_by_another_silo(terminal, silos):
     assert shown.err.startswith("mixroom: fingerprint SHA256:")
     assert (pinned.out, pinned.err, pinned.code) == ("", "mixroom: silo-2 now trusts the key of silo-1\n", 0)
     assert json.loads(terminal("silo", "key", silos[0], "--json").out)["public_key"] == json.loads(public_key)
+
+
+def test_a_coordinators_root_is_shown_and_can_be_pinned_by_a_silo(terminal, silos, tmp_path):
+    shown = terminal("enclave", "root", "--home", tmp_path / "enclave")
+    as_json = json.loads(terminal("enclave", "root", "--home", tmp_path / "enclave", "--json").out)
+
+    pinned = terminal("silo", "pin-enclave", silos[1], shown.out.strip())
+
+    assert (shown.code, shown.out.strip()) == (0, as_json["root"])
+    assert as_json["fingerprint"] in shown.err
+    assert as_json["measurement"] in shown.err
+    assert pinned.err.startswith("mixroom: silo-2 now trusts enclaves under an emulated root")
+    assert pinned.err.endswith(f": {as_json['fingerprint']}\n")
+    assert SiloHome.of(read_silo_spec(silos[1])).enclave_roots == (base64.b64decode(as_json["root"]),)
+
+
+@pytest.mark.parametrize("root, code", [("no base64?", 2), ("AAAA", 1)])
+def test_a_root_that_is_none_is_not_pinned(terminal, silos, root, code):
+    error, _ = terminal.refused("silo", "pin-enclave", silos[1], root, code=code)
+
+    assert error.endswith("nothing was pinned")
+    assert SiloHome.of(read_silo_spec(silos[1])).enclave_roots == ()
 
 
 def test_a_key_that_is_none_is_not_pinned(terminal, silos):

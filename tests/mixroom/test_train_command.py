@@ -61,6 +61,29 @@ def test_a_pattern_the_shell_left_alone_is_followed(terminal, world, tmp_path):
     assert json.loads(seen.out)["units"] == 180
 
 
+@pytest.mark.slow
+def test_an_enclave_makes_no_difference_but_to_who_can_read(terminal, silos, tmp_path):
+    """Roots are pinned and measurements compared on the way; nobody is asked for anything."""
+    found = []
+    for name, flags in (("inside", ("--enclave",)), ("outside", ())):
+        seen = terminal("train", *silos, "--out", tmp_path / name, *short(*flags))
+        found.append((seen.code, seen.out))
+
+    assert found[0] == found[1]
+    assert found[0][0] == 0
+    box = json.loads((tmp_path / "inside" / "privacy.json").read_text(encoding="utf-8"))
+    assert "in an emulated enclave that every silo checked" in box["secure_aggregation"]
+
+
+def test_an_enclave_for_two_silos_is_wrong_usage(terminal, silos, tmp_path):
+    error, hint = terminal.refused(
+        "train", *silos[:2], "--out", tmp_path, "--enclave", "--secure-aggregation", "none", code=2
+    )
+
+    assert error == "--enclave needs at least 3 silos, 2 were named"
+    assert "leave --enclave out" in hint
+
+
 def test_privacy_is_charged_and_shown(terminal, silos, tmp_path):
     seen = terminal("train", *silos, "--out", tmp_path / "run", *short(*PRIVATE))
 

@@ -9,7 +9,7 @@ import pytest
 from privacy.errors import IdentityUnusable, InvalidSetting
 from privacy.identity import fingerprint, verify
 from privacy.party_keys import PartyKeys, PublicKeys
-from privacy.sealing import wrap_key
+from privacy.sealing import seal_message
 
 
 def test_saved_keys_are_for_their_owner_only_and_load_again(tmp_path):
@@ -18,7 +18,7 @@ def test_saved_keys_are_for_their_owner_only_and_load_again(tmp_path):
     loaded = PartyKeys.load(tmp_path / "keys")
     assert loaded.public == keys.public
     assert verify(keys.public.signing, b"hello", loaded.sign(b"hello"))
-    assert loaded.unwrap(wrap_key(bytes(32), keys.public.sealing, {"a": 1}), {"a": 1}) == bytes(32)
+    assert loaded.open_message(seal_message(b"hi", keys.public.sealing, {"a": 1}), {"a": 1}) == b"hi"
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "keys").iterdir()}
     assert (modes["signing.pem"], modes["sealing.pem"]) == (0o600, 0o600)
     assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700

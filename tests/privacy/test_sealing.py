@@ -1,5 +1,6 @@
 """What was sealed opens with its key and context only, whole and unchanged, or not at all."""
 
+import hmac
 import io
 import os
 
@@ -7,17 +8,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privacy import sealing
 from privacy.canonical_json import canonical_json
 from privacy.errors import IdentityUnusable, InvalidSetting, SealBroken
 from privacy.party_keys import PartyKeys
-from privacy.sealing import SealingWriter, iter_sealed, new_key, open_bytes, open_sealed, seal_bytes, wrap_key
+from privacy.sealing import (
+    SealingWriter,
+    derive_key,
+    iter_sealed,
+    new_key,
+    open_bytes,
+    open_sealed,
+    seal_bytes,
+    seal_message,
+)
 from tests.privacy import hpke_by_hand
 
 KEY = bytes(range(32))
@@ -151,8 +160,6 @@ def test_another_key_is_refused_in_the_words_of_a_changed_file():
 def test_a_key_of_another_length_is_never_used(key):
     with pytest.raises(InvalidSetting):
         seal_bytes(key, b"x", CONTEXT)
-    with pytest.raises(InvalidSetting):
-        wrap_key(key, PartyKeys.generate("a").public.sealing, CONTEXT)
 
 
 def test_a_stream_left_through_an_error_never_opens():
@@ -233,10 +240,11 @@ def test_a_parquet_file_that_failed_half_way_never_opens():
     refused(file.getvalue())
 
 
-# --- Wrapped keys ---------------------------------------------------------------------------------------------
+# --- Messages and derived keys --------------------------------------------------------------------------------
 
 PARTY = PartyKeys.generate("retailer")
-WRAPPED = wrap_key(KEY, PARTY.public.sealing, CONTEXT)
+MESSAGE = b"any length " * 100
+SEALED_MESSAGE = seal_message(MESSAGE, PARTY.public.sealing, CONTEXT)
 
 
 def test_the_oracle_gives_the_published_plaintext():
@@ -256,52 +264,71 @@ def test_the_oracle_gives_the_published_plaintext():
     )
 
 
-def test_a_wrapped_key_is_hpke_as_the_oracle_has_it():
+@pytest.mark.parametrize("length", [0, 1, 32, 100_000])
+def test_a_message_of_any_length_opens_again_and_is_48_bytes_longer(length):
+    content = os.urandom(length)
+    sealed = seal_message(content, PARTY.public.sealing, CONTEXT)
+    assert len(sealed) == length + 48
+    assert PARTY.open_message(sealed, CONTEXT) == content
+
+
+def test_two_seals_of_one_message_have_nothing_in_common():
+    again = seal_message(MESSAGE, PARTY.public.sealing, CONTEXT)
+    assert again[:32] != SEALED_MESSAGE[:32]
+    assert again[-16:] != SEALED_MESSAGE[-16:]
+
+
+def test_a_message_opens_by_hpke_written_down_from_the_rfc():
     private = X25519PrivateKey.generate()
-    wrapped = wrap_key(KEY, private.public_key().public_bytes_raw(), CONTEXT)
-    info = b"mixroom wrapped key 1\0" + canonical_json(CONTEXT)
-    assert hpke_by_hand.open_base(private, wrapped, info, b"", aead=2) == KEY
-    assert len(wrapped) == 32 + 32 + 16
+    sealed = seal_message(MESSAGE, private.public_key().public_bytes_raw(), CONTEXT)
+    info = b"mixroom sealed message 1\0" + canonical_json(CONTEXT)
+    assert hpke_by_hand.open_base(private, sealed, info, b"", aead=2) == MESSAGE
 
 
-def test_a_wrapped_key_opens_for_its_party_in_its_context():
-    assert PARTY.unwrap(WRAPPED, CONTEXT) == KEY
-    assert wrap_key(KEY, PARTY.public.sealing, CONTEXT) != WRAPPED
-
-
-def test_every_flipped_bit_of_a_wrapped_key_is_noticed_in_the_same_words():
-    for bit in range(8 * len(WRAPPED)):
-        flipped = bytearray(WRAPPED)
+def test_a_flipped_bit_of_a_message_is_noticed_in_the_same_words():
+    short = seal_message(b"short", PARTY.public.sealing, CONTEXT)
+    for bit in range(8 * len(short)):
+        flipped = bytearray(short)
         flipped[bit // 8] ^= 1 << bit % 8
         if bit == 255:  # X25519 ignores this bit of a point, but HPKE hashes the point as sent
-            assert flipped[31] >> 7 != WRAPPED[31] >> 7
+            assert flipped[31] >> 7 != short[31] >> 7
         with pytest.raises(SealBroken) as broken:
-            PARTY.unwrap(bytes(flipped), CONTEXT)
+            PARTY.open_message(bytes(flipped), CONTEXT)
         assert str(broken.value) == REFUSAL
 
 
-@pytest.mark.parametrize("length", [0, 1, 31, 32, 47, 48, 79, 81])
-def test_a_wrapped_key_of_another_length_is_refused(length):
+@pytest.mark.parametrize("length", [0, 31, 32, 47, 48, len(SEALED_MESSAGE) - 1])
+def test_a_cut_message_is_refused(length):
     with pytest.raises(SealBroken):
-        PARTY.unwrap((WRAPPED + b"\0")[:length], CONTEXT)
+        PARTY.open_message(SEALED_MESSAGE[:length], CONTEXT)
 
 
-def test_another_party_or_context_does_not_unwrap():
+def test_another_party_or_context_does_not_open_a_message():
     for keys, context in ((PartyKeys.generate("retailer"), CONTEXT), (PARTY, CONTEXT | {"version": "ver-2"})):
-        with pytest.raises(SealBroken) as broken:
-            keys.unwrap(WRAPPED, context)
-        assert str(broken.value) == REFUSAL
-
-
-def test_a_wrapped_text_that_is_no_key_is_refused():
-    recipient = X25519PublicKey.from_public_bytes(PARTY.public.sealing)
-    short = sealing.WRAPPING.encrypt(b"short", recipient, sealing.wrapping_info(CONTEXT))
-    with pytest.raises(SealBroken):
-        PARTY.unwrap(short, CONTEXT)
+        with pytest.raises(SealBroken):
+            keys.open_message(SEALED_MESSAGE, context)
 
 
 @pytest.mark.parametrize("public", [b"", bytes(31), bytes(32), bytes([1]) + bytes(31)])
-def test_an_unusable_public_key_gets_nothing(public):
+def test_an_unusable_public_key_gets_no_message(public):
     """RFC 7748, section 6.1: the last two are points of small order."""
-    with pytest.raises(IdentityUnusable, match="nothing was wrapped"):
-        wrap_key(KEY, public, CONTEXT)
+    with pytest.raises(IdentityUnusable, match="nothing was sealed"):
+        seal_message(MESSAGE, public, CONTEXT)
+
+
+def test_a_derived_key_is_hkdf_without_salt():
+    """RFC 5869: without salt the extraction key is as many zeros as the hash has bytes."""
+    extracted = hmac.digest(bytes(32), KEY, "sha256")
+    assert derive_key(KEY, b"purpose") == hmac.digest(extracted, b"purpose\x01", "sha256")
+
+
+def test_each_purpose_and_each_secret_has_its_own_key():
+    keys = {derive_key(secret, info) for secret in (KEY, KEY + b"\0") for info in (b"", b"a", b"b")}
+    assert len(keys) == 6
+    assert {len(key) for key in keys} == {32}
+
+
+@pytest.mark.parametrize("secret", [b"", b"password", bytes(31)])
+def test_no_key_is_derived_from_what_could_be_guessed(secret):
+    with pytest.raises(InvalidSetting, match="at least 32 bytes"):
+        derive_key(secret, b"purpose")

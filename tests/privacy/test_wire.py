@@ -8,10 +8,12 @@ import pytest
 from flwr.app import ConfigRecord, RecordDict
 from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
 
+from privacy.attested_sums.sum_terms import Challenge, SumTerms
 from privacy.errors import InvalidSetting, MalformedMessage
 from privacy.masks.secure_aggregation import KeyAdvert, KeyRoster, MaskedUpdate, UnmaskReply, UnmaskRequest
 from privacy.paillier.aggregation import EncryptedUpdate, HolderAdvert, OpenedSum, OpenRequest
 from privacy.run_terms import PrivacyMode, PrivacyTerms, SecureAggregation
+from privacy.update_messages import MaskedUpdateMessage, PlainUpdate, unpack_integers
 from privacy.wire import (
     MESSAGES_OF_A_KEY_HOLDER,
     MESSAGES_OF_A_SILO,
@@ -19,18 +21,18 @@ from privacy.wire import (
     MESSAGES_TO_A_SILO,
     RECORD,
     Acknowledgement,
+    AttestedEnclave,
+    ChallengeRequest,
     HolderIntroduction,
     Introduction,
     Invitation,
     KeyRosterMessage,
-    MaskedUpdateMessage,
-    PlainUpdate,
+    SealedUpdate,
     SumRequest,
     from_record,
     pack_vector,
     size_of,
     to_record,
-    unpack_integers,
 )
 
 TERMS = PrivacyTerms(
@@ -48,6 +50,9 @@ INVITATION = Invitation.of("run", TERMS, secure_aggregation=SecureAggregation.MA
 REQUEST = SumRequest("run", 2, "round", (pack_vector(np.arange(3.0)), b""), 7, 28, 2.0**28, b"i" * 32)
 ADVERTS = tuple(KeyAdvert("run", name, 3, bytes([n]) * 32, b"signature") for n, name in enumerate("abc", 1))
 HOLDER = HolderAdvert("run", 3, b"\x0c\xa1", b"k" * 32, b"signature")
+ENCLAVE_TERMS = SumTerms(
+    "run", b"i" * 32, b"r" * 32, 3, tuple("abc"), tuple(bytes([n]) * 32 for n in range(3)), (b"n" * 32,) * 3
+)
 MESSAGES = {
     *MESSAGES_OF_A_SILO,
     *MESSAGES_TO_A_SILO,
@@ -70,6 +75,10 @@ EXAMPLES: tuple[Any, ...] = (
     HolderIntroduction(b"\x00key"),
     HOLDER,
     OpenRequest("run", 2, b"q" * 32, b"r" * 32, 7, 2**56, ("north", "south"), b"\xff" * 96),
+    ChallengeRequest("run"),
+    Challenge("north", "run", b"n" * 32, 3),
+    AttestedEnclave.of(ENCLAVE_TERMS, b"document"),
+    SealedUpdate("north", b"\xff" * 48),
     OpenedSum(b"q" * 32, ("north", "south"), b"\x01" * 16),
 )
 
@@ -111,7 +120,7 @@ class TestEveryMessage:
 
     def test_is_refused_when_any_field_has_another_type(self, body: Any) -> None:
         for field in fields(body):
-            for wrong in (True, [1.5]):
+            for wrong in (1 if field.type is bool else True, [1.5]):
                 with pytest.raises(MalformedMessage):
                     from_record(record_of(body, **{field.name: wrong}), type(body))
 
@@ -153,6 +162,23 @@ def test_a_roster_with_a_key_holder_is_the_same_on_the_other_side() -> None:
 def test_a_roster_without_a_key_holder_has_none_to_offer() -> None:
     with pytest.raises(MalformedMessage, match="key holder's advert"):
         KeyRosterMessage.of(KeyRoster("run", 3, ADVERTS)).held_roster()
+
+
+def test_an_enclaves_terms_are_the_same_on_the_other_side() -> None:
+    arrived = from_record(
+        over_the_wire(to_record(AttestedEnclave.of(ENCLAVE_TERMS, b"document"))), AttestedEnclave
+    )
+
+    assert (arrived.terms(), arrived.document) == (ENCLAVE_TERMS, b"document")
+    assert arrived.terms().digest == ENCLAVE_TERMS.digest
+
+
+def test_the_question_that_enclaves_see_covers_the_request_and_its_bound() -> None:
+    question = REQUEST.sealed()
+
+    assert (question.run_id, question.number, question.length) == ("run", 2, 7)
+    assert (question.question, question.fraction_bits) == (REQUEST.model_digest, 28)
+    assert question.largest == 2**56
 
 
 def test_the_round_of_encrypted_sums_covers_the_request_and_its_bound() -> None:
@@ -228,6 +254,7 @@ CHANGED_INVITATION: dict[str, Any] = {
     "values": 301,
     "sample_rate": 0.25,
     "secure_aggregation": "none",
+    "enclave": True,
     "model": "[]",
 }
 

@@ -8,14 +8,8 @@ from typing import Any
 from flwr.app import Message, RecordDict
 
 from privacy.masks.secure_aggregation import UnmaskRequest
-from privacy.wire import (
-    CONTRIBUTE,
-    UNMASK,
-    MaskedUpdateMessage,
-    SumRequest,
-    from_record,
-    to_record,
-)
+from privacy.update_messages import MaskedUpdateMessage
+from privacy.wire import CONTRIBUTE, UNMASK, SumRequest, from_record, to_record
 from server.masked_sums import MaskedSums
 from server.run_plan import RunPlan, plan_run
 from server.silo_exchange import SiloExchange, SiloSum

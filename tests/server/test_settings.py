@@ -189,3 +189,25 @@ def test_a_key_holder_is_one_node_more(how: str, nodes: int) -> None:
     assert (
         parse_settings({**DEFAULTS, "expected-silos": 5, "secure-aggregation": how}).expected_nodes == nodes
     )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"secure-aggregation": "paillier"}, "holds nothing that an enclave could hide"),
+        ({"secure-aggregation": "none", "robust-rule": "median"}, "which an enclave hides"),
+        ({"enclave-isolation": "none"}, "silos refuse it"),
+    ],
+)
+def test_what_does_not_go_with_an_enclave_is_refused(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(SettingsInvalid, match=words):
+        parse_settings({**DEFAULTS, "enclave": True, **wrong})
+
+
+def test_the_root_of_enclaves_is_kept_in_the_users_state_directory_unless_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+    assert RunSettings().enclave_directory == tmp_path / "mixroom" / "enclave"
+    assert RunSettings(enclave_home="/srv/enclave").enclave_directory == Path("/srv/enclave")

@@ -13,6 +13,7 @@ from mmm_models.scaling import OCTAVES
 from privacy.errors import RosterRefused
 from privacy.masks.secret_sharing import SHARE_BYTES
 from privacy.masks.secure_aggregation import UnmaskReply
+from privacy.update_messages import MaskedUpdateMessage, PlainUpdate
 from privacy.wire import (
     CONTRIBUTE,
     HELLO,
@@ -23,8 +24,6 @@ from privacy.wire import (
     Acknowledgement,
     Introduction,
     KeyRosterMessage,
-    MaskedUpdateMessage,
-    PlainUpdate,
     SumRequest,
     from_record,
     to_record,

@@ -10,6 +10,7 @@ from flwr.app import Message, RecordDict
 
 from mmm_models.federated_spec import FederatedModel
 from privacy.masks.secure_aggregation import KeyRoster, smallest_threshold
+from privacy.update_messages import MaskedUpdateMessage, PlainUpdate, unpack_integers
 from privacy.wire import (
     CONTRIBUTE,
     JOIN,
@@ -17,12 +18,9 @@ from privacy.wire import (
     UNMASK,
     Invitation,
     KeyRosterMessage,
-    MaskedUpdateMessage,
-    PlainUpdate,
     SumRequest,
     from_record,
     to_record,
-    unpack_integers,
 )
 from server.errors import RoundAborted, SiloRefused
 from server.run_plan import plan_run

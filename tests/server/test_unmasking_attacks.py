@@ -6,12 +6,8 @@ from typing import Any
 import pytest
 
 from privacy.masks.secure_aggregation import UnmaskReply
-from privacy.wire import (
-    CONTRIBUTE,
-    RECORD,
-    from_record,
-    unpack_integers,
-)
+from privacy.update_messages import unpack_integers
+from privacy.wire import CONTRIBUTE, RECORD, from_record
 from simulations.in_process_grid import Loss
 from tests.server.lying_coordinator import FOUR, NODES, ONE, THREE, TWO, Coordinator, Files, masked, reason
 from tests.small_federation import STORES, add_rules

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cleanroom.partner.installed_worker import known_measurements
 from cleanroom.partner.party_home import PartyHome
-from cleanroom.partner.release_verification import verify_release
+from cleanroom.partner.release_verification import ReleaseTrust, verify_release
 from mmm_models.reporting.figure import Column, Table
 from mmm_models.reporting.number_format import count
 from simulations.lift_figure import LiftReading, lift_figure
@@ -131,13 +132,23 @@ def test_the_release_verifies_from_the_files_alone_and_the_forged_copy_does_not(
 
     verified = verify_release(
         json.loads(release.read_text(encoding="utf-8")),
-        pinned.worker_keys,
-        collaboration=pinned.collaboration,
+        ReleaseTrust(pinned.collaboration, pinned.enclave_root, known_measurements()),
     )
 
     assert verified.body["asked_by"] == "agency"
     assert rows(story, "The lift's release")[-1][0] == "a forged copy"
     assert said[-1].startswith("a copy with twice the lift: this release is not genuine")
+
+
+@pytest.mark.slow
+def test_the_owners_log_has_every_key_that_was_given_for_a_question_on_its_table(told):
+    story, _, _ = told
+    times = {kind: int(number) for kind, number in rows(story, "The publisher's log of its key")}
+    asked = sum("exposures" in path.read_text() for path in (story.directory / "queries").glob("*.sql"))
+
+    assert times["key kept"] == 1
+    assert times["key released"] == asked
+    assert "refused" not in times
 
 
 @pytest.mark.slow
@@ -200,7 +211,7 @@ def test_an_answer_without_rows_says_so(small_story):
 def test_the_page_says_what_is_not_protected(small_story):
     text = re.sub(r"\s+", " ", room_page(small_story))
 
-    assert "an operator who takes the worker&#39;s keys from its folder can open the tables" in text
+    assert "an operator who is root on its machine can look into it while it has a table open" in text
     assert "do not stop someone who already knows all members of a group but one; noise does" in text
 
 

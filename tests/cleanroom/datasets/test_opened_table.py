@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import math
+import os
 import uuid
 from datetime import datetime
 from hashlib import sha256
@@ -37,7 +38,8 @@ def table(tmp_path) -> SealedTable:
 
 
 def source(table: SealedTable, key: bytes = KEY, **changes: Any) -> SealedSource:
-    return SealedSource(table.path, dataclasses.replace(table.manifest, **changes), key)
+    file = io.BytesIO(table.path.read_bytes())
+    return SealedSource(file, dataclasses.replace(table.manifest, **changes), key)
 
 
 def load(connection, opened: SealedSource, *columns: str) -> None:
@@ -72,7 +74,8 @@ def test_a_table_that_went_through_the_vault_opens(connection, table, tmp_path):
     vault = Vault(tmp_path / "vault")
     vault.begin("up-1", table.manifest.sealed_bytes, table.manifest.sealed_sha256)
     vault.append("up-1", 0, [table.path.read_bytes()])
-    load(connection, SealedSource(vault.commit("up-1", "ver-a"), table.manifest, KEY))
+    with vault.commit("up-1", "ver-a").open("rb") as file:
+        load(connection, SealedSource(file, table.manifest, KEY))
 
     assert connection.execute("SELECT sum(spend) FROM visits").fetchone() == (1.5 + 2.25,)
 
@@ -152,10 +155,26 @@ def test_a_cut_or_lengthened_file_does_not_open(connection, table, change):
     refused(connection, source(table))
 
 
-def test_a_missing_file_does_not_open(connection, table):
-    table.path.unlink()
+def test_a_file_is_read_from_its_beginning_wherever_it_stands(connection, table):
+    opened = source(table)
+    opened.file.seek(100)
+    load(connection, opened)
 
-    refused(connection, source(table))
+    assert connection.execute("SELECT count(*) FROM visits").fetchone() == (3,)
+
+
+def test_a_closed_file_does_not_open(connection, table):
+    opened = source(table)
+    opened.file.close()
+
+    refused(connection, opened)
+
+
+def test_what_is_no_file_does_not_open(connection, table):
+    """Whoever hands over a descriptor may hand over any."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as pipe, os.fdopen(writing, "wb"):
+        refused(connection, SealedSource(pipe, table.manifest, KEY))
 
 
 def resealed(table: SealedTable, rows: pa.Table) -> SealedSource:

@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from cleanroom.errors import BudgetSpent
+from cleanroom.governance.difference_memory import PreparedState
 from cleanroom.governance.governance import Governance
 from cleanroom.governance.ledger import Cost
 from cleanroom.governance.query_views import FinishedQuery, NewQuery
@@ -72,9 +73,10 @@ def charged(governance: Governance, collaboration: str) -> bool:
 
 
 def finish(governance: Governance, collaboration: str, query_id: str) -> None:
-    sequence = governance.queries.state(collaboration).sequence
-    finished = FinishedQuery(query_id, {"query": query_id}, sequence, query_id.encode())
-    governance.queries.finish(finished, now=NOON)
+    seen = governance.queries.state(collaboration)
+    base = seen.ids[-1] if seen.ids else None
+    governance.queries.prepare(query_id, PreparedState(base, query_id, query_id.encode()), seen)
+    governance.queries.finish(FinishedQuery(query_id, {"query": query_id}, query_id), now=NOON)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from cleanroom.rules.analysis_rule import Mode, RuleDocument
 from privacy.party_keys import PartyKeys
 from privacy.signed_document import sign_document
 
-FOR_OWNER, FOR_WORKER = b"wrapped to the owner" * 4, b"wrapped to the worker" * 4
+COMMITMENT = "c0" * 32
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)  # a Thursday
 PEPPER = Pepper(bytes(range(32)))
 OWNER = frozenset({MemberRole.OWNER})
@@ -158,7 +158,7 @@ def upload(room: ExampleRoom, owner: str, dataset: str, now: datetime = NOON) ->
     version = new_version_id()
     datasets.begin_upload(principal, NewVersion(room.collaboration, dataset, version), now=now)
     completed = CompletedUpload(
-        room.collaboration, version, {"version": version}, f"vault/{version}", FOR_OWNER, FOR_WORKER
+        room.collaboration, version, {"version": version}, f"vault/{version}", COMMITMENT
     )
     return datasets.complete_upload(principal, completed, now=now)
 

@@ -1,24 +1,17 @@
-"""Uploads become current when they are complete; deletion destroys the keys and says so."""
+"""Uploads become current when they are complete; what is deleted is never read again, and the log says so."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-from pathlib import Path
-
 import pytest
-from sqlalchemy import select
 
 from cleanroom.errors import Conflict, Forbidden, NotFound
 from cleanroom.governance.dataset_views import NewVersion, VersionState
 from cleanroom.governance.proposal_text import ProposalKind
 from cleanroom.governance.room_ids import new_version_id
-from cleanroom.governance.tables import WrappedKeyRow
 from privacy.canonical_json import digest_of
 from tests.cleanroom.governance.example_room import (
     ANALYST,
-    FOR_OWNER,
-    FOR_WORKER,
+    COMMITMENT,
     NOON,
     ExampleRoom,
     later,
@@ -37,8 +30,9 @@ def test_an_upload_becomes_current_when_it_is_complete(room: ExampleRoom) -> Non
     first, second = upload(room, "adv", "visits"), upload(room, "adv", "visits", later(hours=1))
     (ready,) = datasets.ready(room.collaboration, ["visits"], now=later(hours=2))
     assert ready.version == second
-    assert ready.key_for_worker == FOR_WORKER
-    assert datasets.owner_key(adv, room.collaboration, first.id) == FOR_OWNER
+    assert first.key_commitment == ready.version.key_commitment == COMMITMENT
+    uploads = list(room.governance.audit.entries(adv, room.collaboration))[-2:]
+    assert [entry.details["key_commitment"] for entry in uploads] == [COMMITMENT, COMMITMENT]
 
 
 def test_only_its_owner_touches_a_dataset(room: ExampleRoom) -> None:
@@ -51,8 +45,6 @@ def test_only_its_owner_touches_a_dataset(room: ExampleRoom) -> None:
             datasets.begin_upload(other, NewVersion(room.collaboration, "visits", new_version_id()), now=NOON)
         with pytest.raises(Forbidden):
             datasets.delete(other, room.collaboration, "visits", version.id, now=NOON)
-        with pytest.raises(Forbidden):
-            datasets.owner_key(other, room.collaboration, version.id)
     with pytest.raises(NotFound):
         datasets.list(room.operator(), room.collaboration)
 
@@ -75,39 +67,19 @@ def test_an_upload_without_rules_or_without_end_leaves_nothing(room: ExampleRoom
         assert datasets.versions(adv, room.collaboration, "visits") == ()
 
 
-def test_deletion_destroys_the_keys_and_leaves_a_proof(room: ExampleRoom) -> None:
+def test_deletion_names_the_key_that_its_owner_destroys(room: ExampleRoom) -> None:
     room.put_rules("adv", "visits")
     version = upload(room, "adv", "visits")
     datasets, adv = room.governance.datasets, room.principals["adv"]
     destroyed = datasets.delete(adv, room.collaboration, "visits", version.id, now=NOON)
-    commitment = hashlib.sha256(b"mixroom destroyed keys 1\0")
-    for holder, wrapped in (("owner", FOR_OWNER), ("worker", FOR_WORKER)):
-        commitment.update(f"{holder}:{len(wrapped)}:".encode() + wrapped)
-    assert destroyed.commitment == commitment.hexdigest()
+    assert destroyed.key_commitment == COMMITMENT
     assert destroyed.manifest_digest == digest_of({"version": version.id})
     assert destroyed.sealed_path == f"vault/{version.id}"
-    assert room.governance.store.read(lambda session: list(session.scalars(select(WrappedKeyRow)))) == []
     entry = room.governance.audit.entries(adv, room.collaboration)[-1]
-    assert (entry.action, entry.details["destroyed_keys"]) == ("version destroyed", destroyed.commitment)
+    assert (entry.action, entry.details["key_commitment"]) == ("version destroyed", COMMITMENT)
     assert datasets.view(adv, room.collaboration, "visits").current is None
-    with pytest.raises(NotFound):
-        datasets.owner_key(adv, room.collaboration, version.id)
     with pytest.raises(Conflict):
         datasets.delete(adv, room.collaboration, "visits", version.id, now=NOON)
-
-
-def test_no_byte_of_a_destroyed_key_stays_in_sqlites_files(tmp_path: Path) -> None:
-    room = ExampleRoom.founded(f"sqlite:///{tmp_path / 'room.db'}")
-    room.put_rules("adv", "visits")
-    version = upload(room, "adv", "visits")
-    files = [path for path in tmp_path.iterdir() if path.name.startswith("room.db")]
-    assert any(re.search(FOR_OWNER, path.read_bytes()) for path in files)
-    room.governance.datasets.delete(
-        room.principals["adv"], room.collaboration, "visits", version.id, now=NOON
-    )
-    for path in tmp_path.iterdir():
-        assert not re.search(FOR_OWNER + b"|" + FOR_WORKER, path.read_bytes())
-    room.governance.store.close()
 
 
 def test_retention_ends_by_itself(room: ExampleRoom) -> None:

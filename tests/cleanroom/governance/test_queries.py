@@ -1,4 +1,4 @@
-"""A query's life: charged, then released with the worker's memory of it, or failed."""
+"""A query's life: charged, then released, or failed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import dataclasses
 
 import pytest
 
-from cleanroom.errors import BasisMoved, BudgetSpent, Conflict, Forbidden, NotFound, StateMoved
+from cleanroom.errors import BasisMoved, BudgetSpent, Conflict, Forbidden, NotFound
 from cleanroom.governance.proposal_text import ProposalKind
-from cleanroom.governance.query_views import FinishedQuery, QueryState
-from cleanroom.rules.analysis_rule import Mode
-from tests.cleanroom.governance.example_room import ANALYST, AUDITOR, NOON, ExampleRoom, later, upload
+from cleanroom.governance.query_views import FinishedQuery
+from tests.cleanroom.governance.example_room import ANALYST, AUDITOR, NOON, ExampleRoom, upload
 
 
 @pytest.fixture
@@ -20,29 +19,6 @@ def asking(room: ExampleRoom) -> ExampleRoom:
     room.add("dan", ANALYST)
     room.add("eve", ANALYST)
     return room
-
-
-def test_a_release_and_the_workers_state_are_stored_together(asking: ExampleRoom) -> None:
-    queries = asking.governance.queries
-    begun = queries.begin(asking.query("visits", mode=Mode.THRESHOLD), now=NOON).query
-    assert queries.state(asking.collaboration).sequence == 0
-    queries.finish(FinishedQuery(begun.id, {"cells": [1]}, 0, b"sealed"), now=later(seconds=1))
-    state = queries.state(asking.collaboration)
-    assert (state.sequence, state.sealed) == (1, b"sealed")
-    stored = queries.release(asking.principals["adv"], asking.collaboration, begun.id)
-    assert (stored.release, stored.released) == ({"cells": [1]}, later(seconds=1))
-
-
-def test_of_two_queries_on_the_same_state_the_second_runs_again(asking: ExampleRoom) -> None:
-    queries = asking.governance.queries
-    one, two = (queries.begin(asking.query("visits", mode=Mode.THRESHOLD), now=NOON).query for _ in range(2))
-    queries.finish(FinishedQuery(one.id, {}, 0, b"after one"), now=NOON)
-    with pytest.raises(StateMoved):
-        queries.finish(FinishedQuery(two.id, {}, 0, b"after two"), now=NOON)
-    assert queries.view(asking.principals["adv"], asking.collaboration, two.id).state is QueryState.CHARGED
-    assert queries.state(asking.collaboration).sealed == b"after one"
-    queries.finish(FinishedQuery(two.id, {}, 1, b"after both"), now=NOON)
-    assert queries.state(asking.collaboration).sequence == 2
 
 
 def test_a_query_ends_once(asking: ExampleRoom) -> None:

@@ -10,6 +10,7 @@ import pytest
 from cleanroom.errors import Forbidden, RoomError, SignatureInvalid
 from cleanroom.governance.proposal_text import ProposalKind
 from cleanroom.governance.record import verify_record
+from cleanroom.worker.statement import template_digest
 from tests.cleanroom.governance.example_room import ANALYST, ExampleRoom
 
 
@@ -84,3 +85,17 @@ def test_a_proposal_whose_proposer_lost_the_role_does_not_take_effect(room: Exam
     with pytest.raises(Forbidden):
         room.sign("adv", waiting)
     verify_record(room.governance.collaborations.record(room.principals["adv"], room.collaboration))
+
+
+def test_the_record_says_which_text_of_a_template_is_approved(room: ExampleRoom) -> None:
+    room.add("bea")
+    room.put_rules("adv", "visits")
+    room.put_rules("bea", "crm")
+    for text, datasets in (("SELECT 1", ["visits"]), ("SELECT 2", ["visits", "crm"])):
+        content = {"name": "overlap", "template": {"sql": text}, "datasets": datasets}
+        room.agree("adv", ProposalKind.TEMPLATE, content)
+    record = room.governance.collaborations.record(room.principals["adv"], room.collaboration)
+    state = verify_record(record)
+    assert state.template_datasets(template_digest("overlap", "SELECT 2")) == ("visits", "crm")
+    assert state.template_datasets(template_digest("overlap", "SELECT 1")) == ()  # replaced since
+    assert state.template_datasets(template_digest("other", "SELECT 2")) == ()

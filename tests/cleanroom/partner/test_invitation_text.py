@@ -18,8 +18,8 @@ INVITATION = Invitation(
     inviter="acme",
     inviter_fingerprint="SHA256:abc",
     terms_digest="0" * 64,
+    root_fingerprint="SHA256:def",
     service_keys=PartyKeys.generate("service").public,
-    worker_keys=PartyKeys.generate("worker").public,
     identity_key="aWRlbnRpdHk=",
 )
 
@@ -59,7 +59,9 @@ def test_any_other_text_is_refused(text):
         Invitation.read(PREFIX + text)
 
 
-@pytest.mark.parametrize("change", [{"url": 1}, {"extra": "x"}, {"service_keys": {}}, {"code": None}])
+@pytest.mark.parametrize(
+    "change", [{"url": 1}, {"extra": "x"}, {"service_keys": {}}, {"code": None}, {"root_fingerprint": 7}]
+)
 def test_other_contents_are_refused(change):
     encoded = INVITATION.text().removeprefix(PREFIX)
     plain = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))

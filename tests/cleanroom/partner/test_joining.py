@@ -40,7 +40,12 @@ def test_founder_and_invited_owner_hash_people_alike(service, acme):
     beta = service.joined(acme, "beta", OWNER)
 
     assert beta.identity_key.token("ann@example.com") == acme.identity_key.token("ann@example.com")
-    assert beta.room.worker_keys == acme.room.worker_keys == service.parts.worker_keys
+
+
+def test_founder_and_invited_party_pin_the_root_of_the_services_enclave(service, acme):
+    beta = service.joined(acme, "beta", OWNER)
+
+    assert beta.room.enclave_root == acme.room.enclave_root == service.parts.executor.root
 
 
 def test_the_service_never_saw_the_identity_key(service, acme, tmp_path_factory):
@@ -76,13 +81,14 @@ def test_an_invitation_is_used_once(service, acme, tmp_path):
         accept(PartyHome(tmp_path / "two"), text)
 
 
-@pytest.mark.parametrize("part", ["service_keys", "worker_keys"])
-def test_a_service_with_other_keys_than_the_invitations_is_not_joined(acme, tmp_path, part):
-    name = part.partition("_")[0]
-    other = replace(invitation(acme), **{part: PartyKeys.generate(name).public})
-
-    with pytest.raises(ServiceUntrusted, match="other keys than the invitation names; nothing was joined"):
-        accept(PartyHome(tmp_path / "beta"), other)
+@pytest.mark.parametrize(
+    "other", [{"service_keys": PartyKeys.generate("service").public}, {"root_fingerprint": "SHA256:other"}]
+)
+def test_a_service_with_other_keys_or_another_root_than_the_invitations_is_not_joined(acme, tmp_path, other):
+    with pytest.raises(
+        ServiceUntrusted, match="other keys or another root than the invitation names; nothing was joined"
+    ):
+        accept(PartyHome(tmp_path / "beta"), replace(invitation(acme), **other))
 
 
 def test_other_terms_than_the_invitations_are_not_signed(acme, tmp_path):

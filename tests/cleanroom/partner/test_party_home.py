@@ -1,5 +1,6 @@
 """A party's home: what is secret is 0600, what was pinned comes back, what is missing says how to make it."""
 
+import json
 import stat
 
 import pytest
@@ -19,7 +20,7 @@ ROOM = PinnedRoom(
     identity=IdentityTerms("email", "uid2", KEY.tag),
     terms_digest="0" * 64,
     service_keys=PartyKeys.generate("service").public,
-    worker_keys=PartyKeys.generate("worker").public,
+    enclave_root=b"a certificate",
 )
 
 
@@ -93,6 +94,14 @@ def test_another_collaborations_identity_key_is_noticed(home):
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"url": 1}'])
 def test_a_damaged_room_file_is_named(home, text):
     (home.folder / "room.json").write_text(text, encoding="utf-8")
+
+    with pytest.raises(HomeUnusable, match=r"room\.json"):
+        _ = home.room
+
+
+def test_a_root_that_is_no_base64_any_more_is_named(home):
+    plain = {**ROOM.to_plain(), "enclave_root": "not base64!"}
+    (home.folder / "room.json").write_text(json.dumps(plain), encoding="utf-8")
 
     with pytest.raises(HomeUnusable, match=r"room\.json"):
         _ = home.room

@@ -1,82 +1,256 @@
-"""A release is verified offline: whatever is changed, taken elsewhere or signed by somebody else is not genuine."""
+"""A release is verified offline: whatever is changed, taken elsewhere, attested or signed otherwise is not genuine."""
 
+import base64
 import copy
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cleanroom.errors import ReleaseUnverified
-from cleanroom.partner.release_verification import NOT_PROVED, verify_release
+from cleanroom.governance.proposal_text import ProposalKind
+from cleanroom.partner.release_verification import verify_release
+from cleanroom.partner.release_words import NOT_PROVED, NOT_PROVED_EMULATED
 from cleanroom.partner.room_client import RoomClient
-from cleanroom.partner.room_questions import QuestionText
+from cleanroom.rules.analysis_rule import Mode
+from cleanroom.worker.release_document import unattested_body
 from privacy.canonical_json import digest_of
+from privacy.enclave.measurement import Measurement
 from privacy.party_keys import PartyKeys
 from privacy.signed_document import sign_document
-from tests.cleanroom.service.small_tables import document, uploaded
+from tests.cleanroom.partner.attested_releases import CODE, AttestedWorker, enclosed
+from tests.cleanroom.service.running_room import OWNER
+from tests.cleanroom.service.small_tables import document
 
-SQL = "SELECT region, COUNT(DISTINCT person) AS people FROM crm GROUP BY region"
-WORKER = PartyKeys.generate("worker")
-
-
-@pytest.fixture(scope="module")
-def acme(service, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("acme")
-    home = service.founded(folder)
-    uploaded(folder, home)
-    return home
+Path_ = tuple[str | int, ...]
 
 
 @pytest.fixture(scope="module")
-def genuine(acme):
-    with RoomClient(acme) as room:
-        room.verify_record()
-        return room.questions.ask(QuestionText(SQL)).release
+def worker(tmp_path_factory):
+    return AttestedWorker.on_new_platform(tmp_path_factory.mktemp("platform"))
 
 
 @pytest.fixture
-def release(genuine):
-    return copy.deepcopy(genuine)
+def release(worker):
+    return worker.signed(worker.body())
 
 
-def verified(acme, release, **changes):
-    arguments = {"collaboration": acme.room.collaboration, **changes}
-    return verify_release(release, arguments.pop("worker", acme.room.worker_keys), **arguments)
+# --- what is genuine ------------------------------------------------------------------------------------
 
 
-def test_a_genuine_release_says_what_it_proves_and_what_not(acme, release):
-    said = verified(acme, release)
+def test_a_genuine_release_says_what_it_proves_and_what_not(worker, release):
+    said = verify_release(release, worker.trust)
+    proved = "\n".join(said.proved)
 
-    assert any(acme.room.worker_keys.fingerprint in line for line in said.proved)
-    assert said.not_proved == NOT_PROVED
+    assert worker.platform.root_fingerprint in proved
+    assert "that root is an emulated enclave's" in proved
+    assert f"measurement {CODE.code[:16]}, this installation's" in proved
+    assert "attested for this question alone, with one-time numbers of acme" in proved
+    assert "answers query qry-abcdefgh23456722 of agency, issued 2026-03-02" in proved
+    assert "threshold protection, groups of 50 or more; charged: no epsilon" in proved
+    assert "made from crm ver-abcdefgh23456722" in proved
+    assert f"from nothing to {'8' * 16}" in proved
 
 
-@pytest.mark.parametrize("part", ["kind", "signer", "signature", "public_key"])
-def test_a_changed_frame_is_not_genuine(acme, release, part):
-    release[part] = ("B" if release[part][0] == "A" else "A") + release[part][1:]
+def test_an_emulated_root_is_never_said_to_protect_from_its_machines_root(worker, release):
+    said = verify_release(release, worker.trust)
 
-    with pytest.raises(ReleaseUnverified, match="signature"):
-        verified(acme, release)
+    assert "does not protect against the root of the machine it ran on" in NOT_PROVED_EMULATED[0]
+    assert NOT_PROVED_EMULATED[1:] == NOT_PROVED
+    assert said.not_proved[-len(NOT_PROVED_EMULATED) :] == NOT_PROVED_EMULATED
+
+
+def test_without_the_rooms_record_nothing_is_said_of_the_owners(worker, release):
+    """A genuine worker opens whatever somebody seals for it: tables of the service's own making, for one."""
+    said = verify_release(release, worker.trust)
+
+    assert said.not_proved[0].startswith("that the owners gave their keys for this")
+    assert not any("acme signed" in line for line in said.proved)
+
+
+def test_numbers_shown_again_say_that_they_cost_nothing(worker):
+    statement = worker.statement(mode=Mode.DP, reuse=True)
+    protection = {"mode": "dp", "min_group_size": 50, "largest_share": 0.5, "epsilon": 1.0}
+    history = {"before": "", "after": "", "full": False}
+    again = worker.signed(worker.body(statement), protection=protection, history=history)
+
+    proved = "\n".join(verify_release(again, worker.trust).proved)
+
+    assert "charged: nothing, as its noised numbers were released before" in proved
+    assert "record of earlier releases" not in proved
+
+
+# --- a file that somebody changed -----------------------------------------------------------------------
+
+
+def leaves(value: Any, path: Path_ = ()) -> Iterator[Path_]:
+    """Where every text, number, truth and null of a JSON value is, and every empty list or object."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    below = [leaf for key, item in items for leaf in leaves(item, (*path, key))]
+    return iter(below or [path])
+
+
+def changed(value: Any, path: Path_) -> Any:
+    """A copy with another leaf there."""
+    copied = copy.deepcopy(value)
+    place = copied
+    for key in path[:-1]:
+        place = place[key]
+    before = place[path[-1]]
+    match before:
+        case bool():
+            place[path[-1]] = not before
+        case int() | float():
+            place[path[-1]] = before + 1
+        case str() if before:
+            place[path[-1]] = ("B" if before[0] == "A" else "A") + before[1:]
+        case _:
+            place[path[-1]] = "changed"
+    return copied
+
+
+def test_every_single_changed_field_is_noticed(worker, release):
+    paths = list(leaves(release))
+
+    assert len(paths) > 60
+    for path in paths:
+        with pytest.raises(ReleaseUnverified):
+            verify_release(changed(release, path), worker.trust)
+
+
+def test_every_missing_part_is_noticed(worker, release):
+    for part in release["body"]:
+        less = {name: value for name, value in release["body"].items() if name != part}
+        with pytest.raises(ReleaseUnverified):
+            verify_release({**release, "body": less}, worker.trust)
+
+
+@given(place=st.integers(0, 10**6), bit=st.integers(0, 7))
+def test_a_flipped_bit_of_the_attestation_is_noticed(worker, place, bit):
+    body = worker.body()
+    document_ = bytearray(base64.b64decode(body["attestation"]["document"]))
+    document_[place % len(document_)] ^= 1 << bit
+
+    with pytest.raises(ReleaseUnverified):
+        verify_release(worker.signed(body, attestation=enclosed(bytes(document_))), worker.trust)
 
 
 @pytest.mark.parametrize(
-    "part",
-    ["result", "plan", "query_id", "charge", "policies", "datasets", "protection", "notice", "issued_on"],
+    "other", [None, [], "x", 1, {}, {"kind": "release"}, {"body": None}, {"body": {"attestation": []}}]
 )
-def test_a_changed_part_is_not_genuine(acme, release, part):
-    release["body"][part] = "changed"
-
-    with pytest.raises(ReleaseUnverified, match="signature"):
-        verified(acme, release)
+def test_anything_else_is_not_a_release(worker, other):
+    with pytest.raises(ReleaseUnverified):
+        verify_release(other, worker.trust)
 
 
-def signed_by_a_worker(release, **changes):
-    """As a worker would sign it that does not do its work."""
-    return sign_document("release", {**release["body"], **changes}, WORKER)
+# --- a worker, or a service, that lies ------------------------------------------------------------------
+
+
+def from_another_root(worker, folder):
+    other = replace(worker, platform=AttestedWorker.on_new_platform(folder).platform)
+    return other.signed(other.body())
+
+
+def with_the_attestation_of_another_worker(worker, folder):
+    other = replace(worker, keys=PartyKeys.generate("enclave"))
+    return worker.signed(other.body())
+
+
+def with_the_attestation_of_another_release(worker, folder):
+    other = worker.attestation(worker.statement(query_id="qry-2222222222222222"))
+    return worker.signed(worker.body(attestation=other))
+
+
+def with_another_statement(worker, folder):
+    body = worker.body()
+    other = worker.statement(query_id="qry-2222222222222222")
+    return worker.signed(body, statement=other.to_plain())
+
+
+def in_debug_mode(worker, folder):
+    debugged = replace(worker, measurement=Measurement.debug())
+    return debugged.signed(debugged.body())
+
+
+def with_another_measurement_in_words(worker, folder):
+    return worker.signed(worker.body(), measurement="9" * 96)
+
+
+def without_a_signing_key(worker, folder):
+    statement = worker.statement()
+    return worker.signed(worker.body(statement, worker.attestation(statement, public_key=b"\x01" * 32)))
+
+
+def signed_by_a_party(worker, folder):
+    return sign_document("release", worker.body(), PartyKeys.generate("acme"))
+
+
+def made_outside_any_enclave(worker, folder):
+    return worker.signed(unattested_body(worker.body()))
+
+
+@pytest.mark.parametrize(
+    ("lie", "told"),
+    [
+        (from_another_root, "the root that was pinned on joining did not attest its worker"),
+        (with_the_attestation_of_another_worker, "signature is not that of the attested worker"),
+        (with_the_attestation_of_another_release, "attested for something else"),
+        (with_another_statement, "attested for something else"),
+        (in_debug_mode, "did not attest its worker"),
+        (with_another_measurement_in_words, "attested for something else"),
+        (without_a_signing_key, "signature is not that of the attested worker"),
+        (signed_by_a_party, "signature is not that of the attested worker"),
+        (made_outside_any_enclave, "lacks a part"),
+    ],
+)
+def test_no_lie_about_where_it_was_made_passes(
+    worker, tmp_path, lie: Callable[..., dict[str, Any]], told: str
+):
+    with pytest.raises(ReleaseUnverified, match=told):
+        verify_release(lie(worker, tmp_path), worker.trust)
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"collaboration": "col-2222222222222222"},
+        {"query_id": "qry-2222222222222222"},
+        {"asker": "beta"},
+        {"plan_digest": "0" * 64},
+        {"mode": Mode.DP},
+        {"epsilon": 1.0},
+        {"delta": 1e-8},
+    ],
+    ids=lambda stated: next(iter(stated)),
+)
+def test_a_worker_that_was_attested_for_something_else_is_noticed(worker, stated):
+    """The owners' brokers gave keys for the statement; the release must be what they gave them for."""
+    other = worker.signed(worker.body(worker.statement(**stated)))
+
+    with pytest.raises(ReleaseUnverified, match="another question, table, rule or price"):
+        verify_release(other, worker.trust)
+
+
+@pytest.mark.parametrize("part", ["dataset", "owner", "version", "policy_digest"])
+def test_a_worker_that_was_attested_for_another_table_or_rule_is_noticed(worker, part):
+    statement = worker.statement()
+    (table,) = statement.tables
+    other = replace(table, **{part: "0" * 64})
+    nonces = {other.owner: b"\x07" * 32}
+
+    with pytest.raises(ReleaseUnverified, match="another question, table, rule or price"):
+        verify_release(
+            worker.signed(worker.body(worker.statement(tables=(other,), nonces=nonces))), worker.trust
+        )
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"format": "other"}, "another format"),
+        ({"format": "mixroom-release/1"}, "another format"),
         ({"collaboration": "col-2222222222222222"}, "another collaboration"),
         ({"plan_digest": "0" * 64}, "digest of its plan"),
         ({"result_digest": "0" * 64}, "digest of its result"),
@@ -84,39 +258,168 @@ def signed_by_a_worker(release, **changes):
         ({"datasets": []}, "other datasets than it names"),
         ({"plan": {}}, "lacks a part"),
         ({"charge": None}, "lacks a part"),
+        ({"statement": {}}, "no statement"),
+        ({"statement": None}, "no statement"),
+        ({"history": None}, "lacks a part"),
     ],
 )
-def test_parts_that_do_not_fit_together_are_noticed_whoever_signed(acme, release, changes, told):
+def test_parts_that_do_not_fit_together_are_noticed_whoever_signed(worker, changes, told):
     with pytest.raises(ReleaseUnverified, match=told):
-        verified(acme, signed_by_a_worker(release, **changes), worker=WORKER.public)
+        verify_release(worker.signed(worker.body(), **changes), worker.trust)
 
 
-def test_a_result_with_other_columns_than_the_plan_is_noticed(acme, release):
+def test_a_result_with_other_columns_than_the_plan_is_noticed(worker):
     result = {"columns": [{"name": "people", "type": "bigint"}], "rows": [[1]]}
-    changed = signed_by_a_worker(release, result=result, result_digest=digest_of(result))
 
     with pytest.raises(ReleaseUnverified, match="other columns"):
-        verified(acme, changed, worker=WORKER.public)
-
-
-@pytest.mark.parametrize("document_", [None, [], "x", {}, {"kind": "release"}])
-def test_anything_else_is_not_a_release(acme, document_):
-    with pytest.raises(ReleaseUnverified):
-        verified(acme, document_)
-
-
-def test_an_owner_that_never_signed_is_noticed(acme, release):
-    policies = [{**release["body"]["policies"][0], "owner": "beta"}]
-
-    with pytest.raises(ReleaseUnverified, match="whose signature the record does not hold"):
-        verified(
-            acme, signed_by_a_worker(release, policies=policies), worker=WORKER.public, record=acme.record
+        verify_release(
+            worker.signed(worker.body(), result=result, result_digest=digest_of(result)), worker.trust
         )
 
 
-def test_rules_that_changed_later_are_told_apart(acme, release):
+def test_a_release_of_another_collaboration_is_not_this_rooms(worker, tmp_path):
+    other = replace(worker, collaboration="col-2222222222222222")
+
+    with pytest.raises(ReleaseUnverified, match="another collaboration"):
+        verify_release(other.signed(other.body()), worker.trust)
+
+
+# --- other code -----------------------------------------------------------------------------------------
+
+
+def test_code_that_nobody_here_knows_is_refused_with_what_to_do(worker):
+    """It may be genuine and of another version: that is for the reader to find out, not for the file to say."""
+    other = replace(worker, measurement=Measurement({0: b"\x44" * 48}))
+
+    with pytest.raises(ReleaseUnverified, match="neither this installation's nor allowed") as refused:
+        verify_release(other.signed(other.body()), worker.trust)
+
+    assert "not genuine" not in str(refused.value)
+    assert f"--allow {other.measurement.code}" in refused.value.hint
+
+
+def test_code_that_is_allowed_is_named_as_such(worker):
+    other = replace(worker, measurement=Measurement({0: b"\x44" * 48}))
+    trust = replace(worker.trust, measurements={other.measurement.code: "one that you allow"})
+
+    said = verify_release(other.signed(other.body()), trust)
+
+    assert any("one that you allow" in line for line in said.proved)
+
+
+# --- with the collaboration's record --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def acme(service, tmp_path_factory):
+    home = service.founded(tmp_path_factory.mktemp("acme"))
+    with RoomClient(home) as room:
+        room.propose_rules(document())
+        room.verify_record()
+    return home
+
+
+@pytest.fixture
+def room_worker(worker, acme) -> AttestedWorker:
+    """A worker that acme's broker gave keys."""
+    return replace(worker, collaboration=acme.room.collaboration, owners={"acme": acme.keys})
+
+
+def test_the_record_says_that_the_owner_gave_its_keys_and_signed_the_rules(room_worker, acme):
+    said = verify_release(room_worker.signed(room_worker.body()), room_worker.trust, record=acme.record)
+
+    assert "acme signed that its broker gave this worker its keys for this question" in said.proved
+    assert "acme signed the rules of crm that were applied" in said.proved
+    assert said.not_proved == NOT_PROVED_EMULATED
+
+
+def without_approvals(worker, acme):
+    return {}
+
+
+def by_somebody_else(worker, acme):
+    return {"acme": worker.approval("acme", worker.statement(), PartyKeys.generate("acme"))}
+
+
+def for_another_question(worker, acme):
+    other = worker.statement(query_id="qry-2222222222222222")
+    return {"acme": worker.approval("acme", other, acme.keys)}
+
+
+def for_another_worker(worker, acme):
+    other = replace(worker, keys=PartyKeys.generate("enclave"))
+    return {"acme": other.approval("acme", worker.statement(), acme.keys)}
+
+
+def of_another_owner(worker, acme):
+    return {"acme": worker.approval("beta", worker.statement(), acme.keys)}
+
+
+def of_another_kind(worker, acme):
+    approval = worker.approval("acme", worker.statement(), acme.keys)
+    return {"acme": sign_document("proposal", approval["body"], acme.keys)}
+
+
+@pytest.mark.parametrize(
+    "approvals",
+    [
+        without_approvals,
+        by_somebody_else,
+        for_another_question,
+        for_another_worker,
+        of_another_owner,
+        of_another_kind,
+    ],
+)
+def test_a_genuine_worker_that_the_owner_gave_no_keys_made_no_release_of_its_table(
+    room_worker, acme, approvals
+):
+    lie = room_worker.signed(room_worker.body(), approvals=approvals(room_worker, acme))
+
+    with pytest.raises(ReleaseUnverified, match="acme did not give its keys to this worker"):
+        verify_release(lie, room_worker.trust, record=acme.record)
+
+
+def test_an_owner_that_never_signed_is_noticed(room_worker, acme):
+    statement = room_worker.statement()
+    (table,) = statement.tables
+    other = room_worker.statement(tables=(replace(table, owner="beta"),), nonces={"beta": b"\x07" * 32})
+    policies = [{**room_worker.body()["policies"][0], "owner": "beta"}]
+    lie = room_worker.signed(room_worker.body(other), policies=policies)
+
+    with pytest.raises(ReleaseUnverified, match="whose signature the record does not hold"):
+        verify_release(lie, room_worker.trust, record=acme.record)
+
+
+def test_rules_that_changed_later_are_told_apart(room_worker, acme):
     with RoomClient(acme) as room:
         room.propose_rules(document(min_group_size=60))
         room.verify_record()
 
-    assert "the rules of crm have changed since" in verified(acme, release, record=acme.record).proved
+    said = verify_release(room_worker.signed(room_worker.body()), room_worker.trust, record=acme.record)
+
+    assert "the rules of crm have changed since" in said.proved
+
+
+def test_of_an_owner_that_left_no_keys_are_at_hand(service, worker, tmp_path):
+    acme = service.founded(tmp_path)
+    beta = service.joined(acme, "beta", OWNER)
+    with RoomClient(beta) as room:
+        room.propose_rules(document())
+    with RoomClient(acme) as room:
+        removal = room.propose(ProposalKind.REMOVAL, {"member": "beta"})
+    with RoomClient(beta) as room:
+        room.approve(removal.id)
+    with RoomClient(acme) as room:
+        room.verify_record()
+    of_beta = replace(worker, collaboration=acme.room.collaboration, owners={"beta": beta.keys})
+    statement = of_beta.statement()
+    (table,) = statement.tables
+    left = of_beta.statement(tables=(replace(table, owner="beta"),), nonces={"beta": b"\x07" * 32})
+    policies = [{**of_beta.body()["policies"][0], "owner": "beta"}]
+
+    said = verify_release(
+        of_beta.signed(of_beta.body(left), policies=policies), of_beta.trust, record=acme.record
+    )
+
+    assert said.not_proved[0] == "that beta gave its keys for this: it has left, and its keys with it"

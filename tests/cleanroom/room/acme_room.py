@@ -5,6 +5,7 @@ the first 300.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from cleanroom.partner.room_client import RoomClient
 from cleanroom.partner.room_questions import QuestionText
 from cleanroom.rules.analysis_rule import RuleDocument
 from privacy.identifiers import IdentifierKind, IdentifierRule
+from tests.cleanroom.owners_brokers import with_broker
 from tests.cleanroom.room.serving_process import ServingProcess
 
 PEOPLE, ON_PANEL, NORTH = 320, 300, 200
@@ -47,6 +49,10 @@ class AcmeRoom:
                 pq.write_table(table(home, people), path)
                 client.upload(path, document.dataset)
         return cls(service, home)
+
+    def broker(self) -> AbstractContextManager[None]:
+        """The party's key broker, while the block runs."""
+        return with_broker(self.home)
 
     @property
     def collaboration(self) -> str:

@@ -20,6 +20,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServingProcess
 
 
 @pytest.fixture(scope="module")
-def room(service: ServingProcess, tmp_path_factory: pytest.TempPathFactory) -> AcmeRoom:
+def room(service: ServingProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AcmeRoom]:
     folder: Path = tmp_path_factory.mktemp("room")
-    return AcmeRoom.founded(service, folder)
+    founded = AcmeRoom.founded(service, folder)
+    with founded.broker():
+        yield founded

@@ -1,13 +1,11 @@
 """`mixroom room serve` in a process of its own, that a test may kill and start again."""
 
-import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +14,6 @@ from pathlib import Path
 from cleanroom.governance.secret_text import Secret
 from cleanroom.partner.room_link import RoomLink
 from cleanroom.service.key_bodies import KeyIssuedBody
-from cleanroom.worker.__main__ import READY
 
 
 class ServingProcess:
@@ -69,8 +66,8 @@ class ServingProcess:
         self._process = None
 
     def workers(self) -> list[int]:
-        """Its worker processes."""
-        return children(self.pid)
+        """Every process below it: its enclaves, waiting and busy, and what they consist of."""
+        return descendants(self.pid)
 
 
 def children(pid: int) -> list[int]:
@@ -84,6 +81,12 @@ def children(pid: int) -> list[int]:
     return sorted(found)
 
 
+def descendants(pid: int) -> list[int]:
+    """Children, their children, and so on."""
+    below = children(pid)
+    return sorted({*below, *(each for child in below for each in descendants(child))})
+
+
 def is_running(pid: int) -> bool:
     """Whether there is such a process; a zombie is none."""
     try:
@@ -92,42 +95,12 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def is_ready(worker: int) -> bool:
-    """Whether a worker has said so, and nobody has read it yet."""
-    return any(_unread(pipe) == len(READY) for pipe in _pipes(worker) if pipe.name != "0")
-
-
-def has_job(worker: int) -> bool:
-    """Whether a job lies unread before a worker, which must have been stopped."""
-    return any(_unread(pipe) > 0 for pipe in _pipes(worker) if pipe.name == "0")
-
-
 def wait_until(met: Callable[[], bool], *, seconds: float = 20) -> None:
     """Fails when it does not become true."""
     end = time.monotonic() + seconds
     while not met():
         assert time.monotonic() < end
         time.sleep(0.01)
-
-
-def _pipes(pid: int) -> list[Path]:
-    found = []
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(OSError):  # closed meanwhile
-            if os.readlink(link).startswith("pipe:"):
-                found.append(link)
-    return found
-
-
-def _unread(pipe: Path) -> int:
-    try:
-        descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    except OSError:
-        return 0
-    try:
-        return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
-    finally:
-        os.close(descriptor)
 
 
 def _free_port() -> int:

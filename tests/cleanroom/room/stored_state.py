@@ -5,21 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cleanroom.worker.worker_home import history_digest
-
 
 @dataclass(frozen=True)
-class KeptHistory:
-    """The sealed difference history and how many releases it has seen."""
+class KeptMemory:
+    """The sealed difference history in force, and the one that was prepared after it, if one was."""
 
-    collaboration: str
-    sequence: int
+    state_id: str | None
     sealed: bytes
-
-    @property
-    def digest(self) -> str:
-        """As releases name it."""
-        return history_digest(self.collaboration, self.sequence, self.sealed)
+    pending_id: str | None
 
 
 def read_database(path: Path, statement: str, *values: object) -> list[tuple[Any, ...]]:
@@ -31,21 +24,27 @@ def read_database(path: Path, statement: str, *values: object) -> list[tuple[Any
         connection.close()
 
 
-def kept_history(path: Path, collaboration: str) -> KeptHistory:
-    """The newest."""
-    statement = "SELECT sequence, sealed FROM difference_states WHERE collaboration = ?"
-    ((sequence, sealed),) = read_database(path, statement, collaboration)
-    return KeptHistory(collaboration, sequence, sealed)
+def kept_memory(path: Path, collaboration: str) -> KeptMemory:
+    """As it is now."""
+    statement = "SELECT state_id, sealed, pending_id FROM difference_states WHERE collaboration = ?"
+    (row,) = read_database(path, statement, collaboration)
+    return KeptMemory(*row)
 
 
-def chained(collaboration: str, releases: list[dict[str, Any]]) -> list[str]:
-    """Follow threshold releases from the empty history on; every one must be met. The digests, first to last."""
-    moves = [release["body"]["history"] for release in releases]
-    following = {move["before"]: move["after"] for move in moves if move["after"]}
-    assert len(following) == sum(bool(move["after"]) for move in moves), "two releases start from one history"
-    digests = [history_digest(collaboration, 0, b"")]
-    while digests[-1] in following:
-        digests.append(following[digests[-1]])
-    assert len(digests) == len(following) + 1
-    assert len(set(digests)) == len(digests)
-    return digests
+def moves(releases: list[dict[str, Any]]) -> dict[str, str]:
+    """From which state every threshold release started, and which it left. No two share either."""
+    told = [release["body"]["history"] for release in releases]
+    made = {move["before"]: move["after"] for move in told if move["after"]}
+    assert len(made) == sum(bool(move["after"]) for move in told), "two releases start from one state"
+    assert len(set(made.values())) == len(made), "two releases left one state"
+    return made
+
+
+def chained(releases: list[dict[str, Any]]) -> list[str]:
+    """Follow threshold releases from nothing on; every one must be met. The states, first to last."""
+    following = moves(releases)
+    states: list[str] = [""]
+    while states[-1] in following:
+        states.append(following[states[-1]])
+    assert len(states) == len(following) + 1
+    return states[1:]

@@ -1,12 +1,11 @@
 """What goes wrong is told in words that say no more than they must, leaves nothing half done, and is done once."""
 
-import base64
 import json
 import socket
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,14 +15,15 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
+from cleanroom.broker.broker_home import BrokerHome
+from cleanroom.datasets.key_commitment import key_commitment
 from cleanroom.datasets.sealed_table import SealedTable, TableContext
 from cleanroom.datasets.table_sealing import TableSealing, seal_table
 from cleanroom.errors import TableRefused
 from cleanroom.governance.room_ids import new_version_id
 from cleanroom.partner.table_upload import SEALED_TABLE
 from cleanroom.rules.analysis_rule import RuleDocument
-from privacy.party_keys import PartyKeys
-from privacy.sealing import new_key, wrap_key
+from privacy.sealing import new_key
 from privacy.signed_document import sign_document
 from tests.cleanroom.room.acme_room import BY_REGION, NORTH, PEOPLE, AcmeRoom, crm, other_question, table
 from tests.cleanroom.room.serving_process import wait_until
@@ -84,26 +84,25 @@ class OwnUpload:
         place = f"{self.path}/{self.version}/content?offset={offset}"
         return http.put(place, content=self.content[offset:], headers=headers)
 
-    def complete(self, http: httpx.Client, wrapped_for: bytes | None = None) -> httpx.Response:
-        """With the key wrapped to the worker, unless for somebody else."""
+    def complete(self, http: httpx.Client) -> httpx.Response:
         home = self.room.home
-        worker = wrapped_for or home.room.worker_keys.sealing
-        wrapped = [
-            base64.b64encode(wrap_key(self.key, to, self.sealed.manifest.context.wrapping())).decode()
-            for to in (home.keys.public.sealing, worker)
-        ]
         body = {
             "manifest": sign_document(SEALED_TABLE, self.sealed.manifest.to_plain(), home.keys),
-            "key_for_owner": wrapped[0],
-            "key_for_worker": wrapped[1],
+            "key_commitment": key_commitment(self.version, self.key),
         }
         return http.post(f"{self.path}/{self.version}/complete", json=body)
 
-    def upload(self, wrapped_for: bytes | None = None) -> None:
+    def upload(self, kept: bytes | None = None) -> None:
+        """The broker keeps the table's key, unless another one."""
+        self.keep(kept or self.key)
         with self.room.http() as http:
             self.announce(http)
             assert self.put(http).is_success
-            assert self.complete(http, wrapped_for).is_success
+            assert self.complete(http).is_success
+
+    def keep(self, key: bytes) -> None:
+        home = BrokerHome(self.room.home.broker)
+        home.keep_key(self.sealed.manifest, key, now=datetime.now(UTC))
 
     def question(self) -> str:
         return BY_REGION.replace("crm", self.dataset)
@@ -133,8 +132,7 @@ def test_a_wrong_key_and_a_changed_and_a_shortened_file_are_told_in_the_same_wor
         folder = tmp_path / trouble
         folder.mkdir()
         upload = OwnUpload.prepared(room, folder, trouble)
-        other = PartyKeys.generate("other").public.sealing
-        upload.upload(wrapped_for=other if trouble == "wrong_key" else None)
+        upload.upload(kept=new_key() if trouble == "wrong_key" else None)
         content = bytearray(upload.content)
         if trouble == "tampered":
             content[len(content) // 2] ^= 1
@@ -207,6 +205,7 @@ def test_an_upload_whose_connection_is_lost_counts_for_nothing_and_can_be_gone_o
         refused = room.post(upload.question())
         assert refused.status_code in (404, 409)
 
+        upload.keep(upload.key)
         assert upload.put(http, offset=arrived).is_success
         assert upload.complete(http).is_success
     assert room.ask(upload.question()) == [["north", NORTH], ["south", PEOPLE - NORTH]]

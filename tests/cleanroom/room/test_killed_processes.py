@@ -12,14 +12,17 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from cleanroom.partner.broker_loop import Broker
 from cleanroom.partner.release_verification import verify_release
+from tests.cleanroom.owners_brokers import BrokerDied, trust_of, with_trouble
 from tests.cleanroom.room.acme_room import BY_REGION, NORTH, PEOPLE, AcmeRoom, other_question
-from tests.cleanroom.room.serving_process import ServingProcess, has_job, is_ready, is_running, wait_until
-from tests.cleanroom.room.stored_state import chained, kept_history, read_database
+from tests.cleanroom.room.serving_process import ServingProcess, is_running, wait_until
+from tests.cleanroom.room.stored_state import kept_memory, moves, read_database
 
 pytestmark = pytest.mark.slow
 KILLS = 10
@@ -72,7 +75,7 @@ def seconds_of_a_query(room: AcmeRoom) -> float:
 
 
 def assert_nothing_is_half_done(room: AcmeRoom) -> None:
-    """Every query ended, was charged, and has a genuine release or none; the history is that of the releases."""
+    """Every query ended, was charged, and has a genuine release or none; no two releases share a history."""
     database = room.service.database
     queries = read_database(database, "SELECT id, state, release IS NOT NULL, mode FROM queries")
     assert {(state, bool(released)) for _, state, released, _ in queries} <= {
@@ -82,26 +85,30 @@ def assert_nothing_is_half_done(room: AcmeRoom) -> None:
     charges = read_database(database, "SELECT query, dataset, micro_epsilon FROM charges ORDER BY query")
     datasets = {"threshold": ("crm", 0), "dp": ("panel", 1_000_000)}
     assert charges == sorted((query, *datasets[mode]) for query, _, _, mode in queries)
-    worker = room.home.room.worker_keys
+    trust = trust_of(room.home)
     releases = room.releases()
     for release in releases:
-        verify_release(release, worker, collaboration=room.collaboration)
-    kept = kept_history(database, room.collaboration)
-    digests = chained(room.collaboration, releases)
-    assert (kept.sequence, kept.digest) == (len(digests) - 1, digests[-1])
+        verify_release(release, trust)
+    left, kept = moves(releases), kept_memory(database, room.collaboration)
+    # Whatever the last release left is there, or what was prepared after it was built upon it.
+    newest = set(left.values()) - set(left)
+    assert kept.state_id is None if not left else newest and kept.state_id is not None
 
 
 def test_a_service_killed_at_any_moment_starts_again_with_nothing_half_done(own_room: AcmeRoom) -> None:
-    service, longest, numbers = own_room.service, 1.2 * seconds_of_a_query(own_room), count()
+    service, numbers = own_room.service, count()
+    with own_room.broker():
+        longest = 1.2 * seconds_of_a_query(own_room)
     for delay in delays(longest):
-        with stream_of_queries(own_room, numbers):
+        with own_room.broker(), stream_of_queries(own_room, numbers):
             time.sleep(delay)
             workers = service.workers()
             service.end(signal.SIGKILL)
         wait_until(partial(none_runs, workers))  # nobody runs on for a dead service
         service.start()
         assert_nothing_is_half_done(own_room)
-    assert own_room.ask(BY_REGION) == REGIONS
+    with own_room.broker():
+        assert own_room.ask(BY_REGION) == REGIONS
     with own_room.client() as client:
         client.verify_audit()
     states = read_database(service.database, "SELECT state, failure FROM queries")
@@ -111,50 +118,93 @@ def test_a_service_killed_at_any_moment_starts_again_with_nothing_half_done(own_
     connection.close()
 
 
+@pytest.mark.parametrize("committed", [False, True], ids=["before the owner committed", "after"])
+def test_a_service_killed_between_preparing_and_finishing_loses_no_state(
+    own_room: AcmeRoom, committed: bool
+) -> None:
+    """What the owner's broker may have committed to is on the disk, and the next release is built upon it."""
+    service = own_room.service
+
+    def kill(broker: Broker, request: dict[str, Any]) -> str | None:
+        if request["kind"] != "commit":
+            return broker.answer(request)
+        if committed:
+            assert broker.answer(request) is not None
+        service.end(signal.SIGKILL)
+        raise BrokerDied
+
+    with with_trouble(own_room.home, kill), pytest.raises(httpx.TransportError):
+        own_room.post(BY_REGION)
+    left = kept_memory(service.database, own_room.collaboration)
+    assert left.state_id is None
+    assert left.pending_id is not None
+    service.start()
+
+    with own_room.broker():
+        assert own_room.ask(BY_REGION) == REGIONS
+        assert own_room.ask(other_question(1)) == [[PEOPLE]]
+    following = moves(own_room.releases())
+    assert following.keys() == {left.pending_id, following[left.pending_id]}
+
+
 def test_a_worker_killed_at_any_moment_fails_its_query_alone(own_room: AcmeRoom) -> None:
-    service, longest, numbers = own_room.service, 1.2 * seconds_of_a_query(own_room), count()
-    with stream_of_queries(own_room, numbers) as answered:
-        for delay in delays(longest):
-            time.sleep(delay)
-            for worker in service.workers():  # the one that is busy, and the one that waits
-                send_kill(worker)
-            wait_until(partial(more_than, len(answered), answered))
-    assert set(answered) <= {200, 500}
+    service, numbers = own_room.service, count()
+    with own_room.broker():
+        longest = 1.2 * seconds_of_a_query(own_room)
+        with stream_of_queries(own_room, numbers) as answered:
+            for delay in delays(longest):
+                time.sleep(delay)
+                for worker in service.workers():  # the one that is busy, and the one that waits
+                    send_kill(worker)
+                wait_until(partial(more_than, len(answered), answered))
+        assert set(answered) <= {200, 500}
+        assert own_room.ask(BY_REGION) == REGIONS
     assert_nothing_is_half_done(own_room)
-    assert own_room.ask(BY_REGION) == REGIONS
     with own_room.client() as client:
         client.verify_audit()
 
 
 def test_what_a_killed_worker_leaves_is_told_in_constant_words(own_room: AcmeRoom) -> None:
-    (worker,) = own_room.service.workers()
-    wait_until(lambda: is_ready(worker))
-    stop(worker)  # so that the job reaches it and is not done
-    answers: list[httpx.Response] = []
-    asking = threading.Thread(target=lambda: answers.append(own_room.post(BY_REGION)))
-    asking.start()
-    wait_until(lambda: has_job(worker))
-    send_kill(worker)
-    asking.join()
+    def kill(broker: Broker, request: dict[str, Any]) -> str | None:
+        """The enclave waits for its keys now."""
+        for worker in own_room.service.workers():
+            send_kill(worker)
+        return broker.answer(request)
 
-    assert answers[0].status_code == 500
-    assert answers[0].json() == {
+    with with_trouble(own_room.home, kill):
+        answer = own_room.post(BY_REGION)
+
+    told = {
+        "message": "the worker took too long or ended without an answer; nothing was released",
+        "hint": "ask for less at once, or ask the operator for more time and memory",
+    }
+    assert answer.status_code == 500
+    assert answer.json() == {
         "ok": False,
-        "error": {
-            "code": "query_failed",
-            "message": "the worker took too long or ended without an answer; nothing was released",
-            "hint": "ask for less at once, or ask the operator for more time and memory",
-        },
-        "errors": [
-            {
-                "code": "query_failed",
-                "message": "the worker took too long or ended without an answer; nothing was released",
-                "fix": "ask for less at once, or ask the operator for more time and memory",
-            }
-        ],
+        "error": {"code": "query_failed", **told},
+        "errors": [{"code": "query_failed", "message": told["message"], "fix": told["hint"]}],
         "status": 500,
     }
-    assert own_room.ask(BY_REGION) == REGIONS
+    with own_room.broker():
+        assert own_room.ask(BY_REGION) == REGIONS
+
+
+def test_a_service_told_to_stop_answers_what_is_under_way_and_takes_nothing_new(own_room: AcmeRoom) -> None:
+    late: list[httpx.Response] = []
+
+    def stop(broker: Broker, request: dict[str, Any]) -> str | None:
+        if request["kind"] == "grant":
+            os.kill(own_room.service.pid, signal.SIGTERM)
+            time.sleep(0.3)
+            late.append(own_room.post(other_question(2)))
+        return broker.answer(request)
+
+    with with_trouble(own_room.home, stop):
+        answer = own_room.post(BY_REGION)
+    own_room.service.end()
+
+    assert answer.json()["release"]["body"]["result"]["rows"] == REGIONS
+    assert [(each.status_code, each.json()["error"]["code"]) for each in late] == [(503, "store_unavailable")]
 
 
 def none_runs(processes: list[int]) -> bool:
@@ -166,13 +216,5 @@ def more_than(number: int, answered: list[int]) -> bool:
 
 
 def send_kill(pid: int) -> None:
-    _signal(pid, signal.SIGKILL)
-
-
-def stop(pid: int) -> None:
-    _signal(pid, signal.SIGSTOP)
-
-
-def _signal(pid: int, what: signal.Signals) -> None:
     with suppress(ProcessLookupError):  # it ended by itself
-        os.kill(pid, what)
+        os.kill(pid, signal.SIGKILL)

@@ -1,6 +1,6 @@
 """Two services on one database: a query that another one overtook runs again, unseen; and order tells nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +12,12 @@ from cleanroom.errors import QueryFailed
 from cleanroom.replay.throwaway_room import RoomImage, Site, ThrowawayRoom, build_image
 from cleanroom.rules.analysis_rule import RuleDocument
 from cleanroom.service import query_desk
-from cleanroom.service.query_desk import Answer, Ask, QueryDesk
-from cleanroom.worker.job import Job, Outcome
+from cleanroom.service.query_desk import Answer, QueryDesk
+from cleanroom.service.question_reading import Ask
+from cleanroom.worker.job import Job, Outcome, SealedState
 from cleanroom.worker.run_job import USUAL_LIMITS
-from privacy.party_keys import PublicKeys
+from privacy.enclave.measurement import Measurement
+from privacy.enclave.sandbox_profile import Isolation
 from tests.cleanroom.room.stored_state import chained
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
@@ -27,22 +29,35 @@ REGIONS = ("east", "north", "south", "west")
 
 @dataclass
 class OvertakenExecutor:
-    """After each of the first `times` jobs another query is released before the job's own outcome is stored."""
+    """During each of the first `times` jobs another query is released before the job's own state is prepared."""
 
     inner: ThrowawayRoom
     overtake: Callable[[], object]
     times: int
 
     @property
-    def public(self) -> PublicKeys:
-        return self.inner.executor.public
+    def measurement(self) -> Measurement:
+        return self.inner.executor.measurement
 
-    def execute(self, job: Job) -> Outcome:
-        outcome = self.inner.executor.execute(job)
-        if self.times:
-            self.times -= 1
-            self.overtake()
-        return outcome
+    @property
+    def root(self) -> bytes:
+        return self.inner.executor.root
+
+    @property
+    def isolation(self) -> Isolation:
+        return self.inner.executor.isolation
+
+    def require_present(self, collaboration: str, owners: Sequence[str]) -> None:
+        self.inner.executor.require_present(collaboration, owners)
+
+    def execute(self, job: Job, prepared: Callable[[SealedState], None]) -> Outcome:
+        def overtaken(state: SealedState) -> None:
+            if self.times:
+                self.times -= 1
+                self.overtake()
+            prepared(state)
+
+        return self.inner.executor.execute(job, overtaken)
 
     def close(self) -> None:
         """Nothing runs on."""
@@ -88,7 +103,7 @@ def test_a_query_that_was_overtaken_runs_again_on_the_newer_history(room: Throwa
         dict(room.room.queries.release(room.analyst, room.collaboration, query.id).release)
         for query in queries
     ]
-    assert chained(room.collaboration, releases)[-1] == answer.release["body"]["history"]["after"]
+    assert chained(releases)[-1] == answer.release["body"]["history"]["after"]
 
 
 def test_one_that_is_overtaken_again_and_again_fails_and_says_nothing_of_states(

@@ -18,6 +18,7 @@ from cleanroom.partner.room_client import RoomClient
 from cleanroom.service.app import create_app
 from cleanroom.service.opening import open_room
 from cleanroom.service.room_parts import RoomParts
+from cleanroom.service.room_server import RoomServer
 from cleanroom.service.serving import FirstCredentials, first_credentials
 from cleanroom.service.settings import RoomSettings
 from privacy.identifiers import IdentifierKind, IdentifierRule
@@ -69,9 +70,9 @@ class RunningRoom:
 
 
 @contextmanager
-def running_room(folder: Path) -> Iterator[RunningRoom]:
-    """Started, and stopped at the end."""
-    settings = RoomSettings(data=folder, port=0)
+def running_room(folder: Path, **more: object) -> Iterator[RunningRoom]:
+    """Started, and stopped at the end. `more`: settings besides."""
+    settings = RoomSettings.model_validate({"data": folder, "port": 0, **more})
     with open_room(settings) as parts:
         first = first_credentials(parts)
         assert first is not None
@@ -83,7 +84,7 @@ def running_room(folder: Path) -> Iterator[RunningRoom]:
 def listening(parts: RoomParts) -> Iterator[str]:
     """The URL of a server in a thread."""
     config = uvicorn.Config(create_app(parts), port=0, log_config=None, access_log=False, ws="none")
-    server = uvicorn.Server(config)
+    server = RoomServer(config, parts)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -13,6 +13,7 @@ from cleanroom.partner.room_client import RoomClient
 from cleanroom.partner.room_questions import QuestionText
 from cleanroom.service import (
     audit_routes,
+    broker_routes,
     collaboration_routes,
     dataset_routes,
     key_routes,
@@ -34,7 +35,9 @@ UPLOAD = DATASET + "/uploads/{version}"
 SIGNED = {"kind": "x", "body": {}, "signer": "x", "public_key": "x", "signature": "x"}
 DRAFT = {"kind": "removal", "content": {"member": "beta"}, "document": SIGNED}
 BEGUN = {"version": "ver-" + "2" * 16, "sealed_bytes": 10, "sealed_sha256": "0" * 64}
-COMPLETION = {"manifest": SIGNED, "key_for_owner": "AAAA", "key_for_worker": "AAAA"}
+COMPLETION = {"manifest": SIGNED, "key_commitment": "0" * 64}
+POLL = {"broker": "0" * 32, "nonces": [], "wait_seconds": 0}
+BROKER_ANSWER = {"id": "brq-" + "2" * 16, "answer": None}
 QUESTION = {"sql": "SELECT COUNT(DISTINCT person) FROM crm"}
 TEMPLATE: dict[str, object] = {"parameters": {}}
 
@@ -125,6 +128,8 @@ ROUTES = {
         None,
         members("forbidden", "forbidden", "ok", "conflict"),
     ),
+    ("POST", ROOM + "/broker/requests"): (POLL, members("forbidden", "forbidden", "ok", "ok")),
+    ("POST", ROOM + "/broker/answers"): (BROKER_ANSWER, members("forbidden", "forbidden", "ok", "ok")),
     ("DELETE", DATASET + "/versions/{version}"): (None, OWNER_OF_IT),
 }
 
@@ -148,9 +153,9 @@ class Cast:
 
 
 @pytest.fixture(scope="module")
-def cast(service, tmp_path_factory):
+def cast(service, tmp_path_factory, module_broker):
     folder = tmp_path_factory.mktemp("cast")
-    acme = service.founded(folder)
+    acme = module_broker(service.founded(folder))
     done = uploaded(folder, acme, receivers=["acme", "ana"])
     homes = {
         "acme": acme,
@@ -184,6 +189,7 @@ def cast(service, tmp_path_factory):
 def test_the_table_names_every_route(service):
     modules = (
         audit_routes,
+        broker_routes,
         collaboration_routes,
         dataset_routes,
         key_routes,

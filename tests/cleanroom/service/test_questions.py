@@ -7,6 +7,7 @@ from cleanroom.governance.proposal_text import ProposalKind
 from cleanroom.partner.release_verification import verify_release
 from cleanroom.partner.room_client import RoomClient, ready_version
 from cleanroom.partner.room_questions import QuestionText
+from tests.cleanroom.owners_brokers import trust_of
 from tests.cleanroom.service.running_room import ANALYST, AUDITOR, OWNER
 from tests.cleanroom.service.small_tables import PEOPLE, document, uploaded
 
@@ -19,10 +20,10 @@ def rows(answer):
 
 
 @pytest.fixture
-def acme(service, tmp_path):
+def acme(service, tmp_path, broker):
     home = service.founded(tmp_path)
     uploaded(tmp_path, home)
-    return home
+    return broker(home)
 
 
 def test_a_release_counts_people_and_is_verified_with_the_record(acme):
@@ -30,9 +31,7 @@ def test_a_release_counts_people_and_is_verified_with_the_record(acme):
         answer = room.questions.ask(EVERYBODY)
         room.verify_record()
 
-    verified = verify_release(
-        answer.release, acme.room.worker_keys, collaboration=acme.room.collaboration, record=acme.record
-    )
+    verified = verify_release(answer.release, trust_of(acme), record=acme.record)
     assert rows(answer) == [[PEOPLE]]
     assert "acme signed the rules of crm that were applied" in verified.proved
 
@@ -57,8 +56,8 @@ def test_a_dry_run_gives_the_same_reasons(acme):
     assert [reason.code for reason in verdict.reasons] == [reason.code for reason in refused.value.reasons]
 
 
-def test_the_days_quota_is_told_in_headers_and_words_and_then_holds(service, tmp_path):
-    home = service.founded(tmp_path)
+def test_the_days_quota_is_told_in_headers_and_words_and_then_holds(service, tmp_path, broker):
+    home = broker(service.founded(tmp_path))
     uploaded(tmp_path, home, queries_per_day=2)
     queries = f"/v1/collaborations/{home.room.collaboration}/queries"
 
@@ -72,8 +71,8 @@ def test_the_days_quota_is_told_in_headers_and_words_and_then_holds(service, tmp
     assert "nothing was charged" in third.json()["error"]["message"]
 
 
-def test_a_noised_question_is_free_the_second_time_and_the_budget_is_told(service, tmp_path):
-    home = service.founded(tmp_path)
+def test_a_noised_question_is_free_the_second_time_and_the_budget_is_told(service, tmp_path, broker):
+    home = broker(service.founded(tmp_path))
     uploaded(tmp_path, home, privacy="dp", dp={"epsilon_per_query": 1.0, "epsilon_budget": 1.5})
     queries = f"/v1/collaborations/{home.room.collaboration}/queries"
 
@@ -86,9 +85,9 @@ def test_a_noised_question_is_free_the_second_time_and_the_budget_is_told(servic
         room.questions.ask(QuestionText("SELECT region, COUNT(DISTINCT person) FROM crm GROUP BY region"))
 
 
-def test_a_small_and_an_absent_group_answer_alike(service, tmp_path):
+def test_a_small_and_an_absent_group_answer_alike(service, tmp_path, broker):
     """80 people are too few, nowhere has nobody: nothing but the question itself may differ."""
-    home = service.founded(tmp_path)
+    home = broker(service.founded(tmp_path))
     uploaded(tmp_path, home, min_group_size=81)  # 80 people in the south
     queries = f"/v1/collaborations/{home.room.collaboration}/queries"
 
@@ -98,7 +97,17 @@ def test_a_small_and_an_absent_group_answer_alike(service, tmp_path):
         )
 
     assert small.status_code == absent.status_code == 200
-    varying = {"query_id", "plan", "plan_digest", "charge", "history"}  # the history moves with every answer
+    # The history moves with every answer, and every worker is attested for its own question.
+    varying = {
+        "query_id",
+        "plan",
+        "plan_digest",
+        "charge",
+        "history",
+        "statement",
+        "attestation",
+        "approvals",
+    }
     bodies = [answer.json()["release"]["body"] for answer in (small, absent)]
     assert {k: v for k, v in bodies[0].items() if k not in varying} == {
         k: v for k, v in bodies[1].items() if k not in varying
@@ -111,8 +120,8 @@ def test_a_small_and_an_absent_group_answer_alike(service, tmp_path):
     assert headers[0] == headers[1]
 
 
-def test_a_template_is_asked_once_every_owner_in_it_has_signed(service, tmp_path):
-    acme = service.founded(tmp_path)
+def test_a_template_is_asked_once_every_owner_in_it_has_signed(service, tmp_path, broker):
+    acme = broker(service.founded(tmp_path))
     uploaded(tmp_path, acme, query="templates")
     ana = service.joined(acme, "ana", ANALYST)
     template = {"title": "People in a region", "sql": IN_REGION.format("x").replace("'x'", ":region")}

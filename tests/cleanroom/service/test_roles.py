@@ -71,8 +71,8 @@ def test_an_auditor_reads_the_log_and_asks_nothing(service, tmp_path):
             room.questions.ask(QuestionText("SELECT COUNT(DISTINCT person) FROM crm"))
 
 
-def test_an_analyst_asks_and_reads_its_own_entries_only(service, tmp_path):
-    home = service.founded(tmp_path)
+def test_an_analyst_asks_and_reads_its_own_entries_only(service, tmp_path, broker):
+    home = broker(service.founded(tmp_path))
     uploaded(tmp_path, home)
     ana, bob = service.joined(home, "ana", ANALYST), service.joined(home, "bob", ANALYST)
 

@@ -62,10 +62,10 @@ def test_it_tells_its_secrets_once_answers_and_stops_when_told(tmp_path, monkeyp
 def test_only_the_owner_enters_the_services_folder(service):
     data = service.parts.settings.data
     modes = {
-        path.name: path.stat().st_mode & 0o077 for path in (data / "worker", data / "vault", data / "pepper")
+        path.name: path.stat().st_mode & 0o077 for path in (data / "enclave", data / "vault", data / "pepper")
     }
 
-    assert modes == {"worker": 0, "vault": 0, "pepper": 0}
+    assert modes == {"enclave": 0, "vault": 0, "pepper": 0}
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "room.example", "192.0.2.1"])
@@ -88,7 +88,7 @@ def test_retention_ends_a_table_by_itself(service, tmp_path):
         assert room.audit().entries[-1].actor == "service"
 
 
-def test_a_file_whose_keys_are_destroyed_is_removed_even_after_a_crash(service, tmp_path):
+def test_a_file_of_a_version_that_ended_is_removed_even_after_a_crash(service, tmp_path):
     """The process died between the two."""
     home = service.founded(tmp_path)
     done = uploaded(tmp_path, home)

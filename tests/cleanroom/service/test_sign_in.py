@@ -14,6 +14,7 @@ from cleanroom.partner.room_questions import QuestionText
 from cleanroom.service.opening import open_room
 from cleanroom.service.serving import first_credentials
 from cleanroom.service.settings import RoomSettings
+from tests.cleanroom.owners_brokers import with_broker
 from tests.cleanroom.service.running_room import ANALYST, RunningRoom, listening
 from tests.cleanroom.service.small_tables import PEOPLE, uploaded
 
@@ -73,7 +74,7 @@ def test_the_whole_story_on_postgresql(tmp_path, postgres_server):
             home = service.founded(tmp_path)
             uploaded(tmp_path, home)
             ana = service.joined(home, "ana", ANALYST)
-            with RoomClient(ana) as room:
+            with with_broker(home), RoomClient(ana) as room:
                 answer = room.questions.ask(QuestionText("SELECT COUNT(DISTINCT person) FROM crm"))
             with RoomClient(home) as room:
                 assert room.verify_audit().entries

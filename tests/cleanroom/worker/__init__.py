@@ -1,1 +1,1 @@
-"""The worker, called in this process."""
+"""The worker: its core in this process, its conversations in threads, and both in real enclaves."""

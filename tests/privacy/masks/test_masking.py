@@ -273,9 +273,10 @@ def test_a_sum_request_binds_invitation_and_every_value_to_the_round():
         1,
         673,
         b"masks",
+        0,  # no enclave
         b'{"channels": []}',
     )
-    agreed = hashlib.sha256(encoded(b"mixroom/invitation/v2", *fields)).digest()
+    agreed = hashlib.sha256(encoded(b"mixroom/invitation/v3", *fields)).digest()
     values = (struct.pack("<2d", 0.5, -1.0), b"")
     request = SumRequest("run", 7, "round", values, 2000, 28, 2.0**28, invitation.digest)
     model = hashlib.sha256(

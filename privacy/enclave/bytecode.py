@@ -1,0 +1,126 @@
+"""Bytecode for enclaves, compiled here from the sources that were measured.
+
+Python's own caches lie next to the modules and nobody measured them, so no enclave reads them. Without any, loading
+the libraries would take seconds: what the first enclave imported is compiled, in a process of its own, for the others.
+It is kept for as long as this process, or in a folder: there it needs the protection that the platform's key has.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from privacy.enclave.laid_out import ShownFile
+
+_SUFFIX = f".{sys.implementation.cache_tag}.pyc"
+_DONE = "done"
+_COMPILE = """\
+import json, os, pathlib, py_compile, sys
+os.nice(10)
+done, jobs = json.load(sys.stdin)
+for source, target in jobs:
+    try:
+        py_compile.compile(
+            source, target, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
+        )
+    except (OSError, SyntaxError, ValueError, py_compile.PyCompileError):
+        continue
+pathlib.Path(done).touch()
+"""
+MOST_MODULES = 20_000
+
+
+class Bytecode:
+    """Of one program, in one folder: compiled once, after the first enclave started, while others already run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def of(cls, code: str, kept_in: Path | None) -> Bytecode:
+        """That of the program with this measurement; that of other ones is removed from `kept_in`.
+
+        Without a folder it is shared by all who ask in this process: services of tests start many enclaves.
+        """
+        if kept_in is None:
+            return _for_this_process(code)
+        kept_in.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for other in kept_in.iterdir():
+            if other.name != code:
+                shutil.rmtree(other, ignore_errors=True)
+        (kept_in / code).mkdir(exist_ok=True)
+        return _compiled_once(kept_in / code)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all that was learnt is compiled."""
+        return (self.folder / _DONE).exists()
+
+    def learn(self, imported: bytes, shown: Callable[[str], ShownFile | None]) -> None:
+        """Compile what an enclave says it imported, one path a line as it sees them; the first one's word is taken.
+
+        The paths come from inside: `shown` knows which files enclaves are shown, and only those are compiled.
+        """
+        with self._lock:
+            if self._process is None and not self.is_done:
+                self._process = _start(self.folder / _DONE, self._jobs(imported, shown))
+
+    def wait(self) -> None:
+        """Until what was learnt is compiled."""
+        if self._process is not None:
+            self._process.wait()
+
+    def stop(self) -> None:
+        """Stop compiling."""
+        with self._lock:
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+
+    def _jobs(self, imported: bytes, shown: Callable[[str], ShownFile | None]) -> list[tuple[str, str]]:
+        jobs = []
+        for seen in imported.decode(errors="replace").splitlines()[:MOST_MODULES]:
+            file = shown(seen)
+            if file is not None and file.source.suffix == ".py" and file.source.is_file():
+                jobs.append((str(file.source), str((self.folder / file.name).with_suffix(_SUFFIX))))
+        return jobs
+
+
+@functools.cache
+def _for_this_process(code: str) -> Bytecode:
+    folder = Path(tempfile.mkdtemp(prefix="mixroom-bytecode-"))
+    folder.chmod(0o755)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return _compiled_once(folder)
+
+
+@functools.cache
+def _compiled_once(folder: Path) -> Bytecode:
+    bytecode = Bytecode(folder)
+    atexit.register(bytecode.stop)
+    return bytecode
+
+
+def _start(done: Path, jobs: list[tuple[str, str]]) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-B", "-c", _COMPILE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={},
+    )
+    assert process.stdin is not None
+    with suppress(BrokenPipeError), process.stdin as pipe:
+        pipe.write(json.dumps([str(done), jobs]).encode())
+    return process

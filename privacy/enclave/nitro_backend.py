@@ -1,0 +1,69 @@
+"""What a deployment on AWS Nitro Enclaves has to supply in the emulation's place. It starts nothing yet.
+
+1. Image. `nitro-cli build-enclave` on an image that holds Python, `constraints.txt` and the files which
+   `mixroom enclave measure --files` lists. It prints PCR 0, 1 and 2 (SHA-384): partners allow that PCR 0.
+2. Start. `nitro-cli run-enclave --eif-path .. --memory .. --cpu-count .. --enclave-cid CID`, never with
+   `--debug-mode`, which attests zeros. An enclave serves one conversation; start one ahead to keep it warm.
+3. Channel. A vsock connection to CID in place of the pair of local sockets: the frames of `privacy/enclave/channel.py`
+   are the same, but no descriptors can travel. The sealed files are sent as messages before the job instead.
+4. Inside. `InsideEnclave` asks the device /dev/nsm, not the host, for documents: an ioctl with the CBOR map
+   {"Attestation": {"user_data", "nonce", "public_key"}}, answered by what `document_of` reads. Nitro allows 512 bytes
+   for nonce and user data and 1,024 for the key: this project's 32, 32 and 64 fit. Clock and randomness come
+   from the device as well.
+5. Trust. Partners pin AWS's root certificate in place of the emulated one, with `production` set: the verifier
+   (`privacy/enclave/attestation_verifier.py`) reads Nitro's documents as they are, leaf and bundle included.
+6. Keys. Owners' brokers are used unchanged. KMS's own attestation conditions are not needed.
+
+The hypervisor then does what the sandbox does here, so system call filters and mounts are no part of the measurement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from privacy.enclave.attestation_document import attestation_refused
+from privacy.enclave.measurement import Measurement
+from privacy.enclave.sandbox_profile import Isolation
+from privacy.enclave.strict_cbor import CborRefused, decode
+from privacy.enclave.tee_backend import Enclave
+from privacy.errors import EnclaveUnavailable
+
+HOST_DEVICE = Path("/dev/nitro_enclaves")
+INSIDE_DEVICE = Path("/dev/nsm")
+MOST_ANSWER_BYTES = 0x3000  # NSM_RESPONSE_MAX_SIZE of the device's driver
+
+
+@dataclass(frozen=True)
+class NitroBackend:
+    """`TeeBackend` for an image that was built and measured: `measurement` as nitro-cli printed it, `root` AWS's."""
+
+    measurement: Measurement
+    root: bytes
+    isolation: Isolation = Isolation.FULL
+
+    def start(self) -> Enclave:
+        """Raises EnclaveUnavailable: first for want of the hardware, else for want of the steps above."""
+        if not HOST_DEVICE.exists():
+            raise EnclaveUnavailable(
+                f"this machine has no {HOST_DEVICE}; nothing was started",
+                hint="use an EC2 instance with enclaves enabled, or the emulated backend",
+            )
+        raise EnclaveUnavailable(
+            "no Nitro image of this program is deployed here; nothing was started",
+            hint="privacy/enclave/nitro_backend.py lists the steps of a deployment",
+        )
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+
+def document_of(answer: bytes) -> bytes:
+    """The attestation document in an answer of /dev/nsm. Raises AttestationRefused for any other answer."""
+    try:
+        match decode(answer, most_bytes=MOST_ANSWER_BYTES):
+            case {"Attestation": {"document": bytes(document), **inner}, **outer} if not inner and not outer:
+                return document
+    except CborRefused as error:
+        raise attestation_refused() from error
+    raise attestation_refused()

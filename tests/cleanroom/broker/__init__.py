@@ -1,0 +1,1 @@
+"""Tests of an owner's key broker."""
