@@ -43,7 +43,8 @@ from privacy.enclave.attestation_document import AttestationDocument
 from privacy.enclave.cose_sign1 import parse_sign1
 from privacy.enclave.emulated_backend import EmulatedBackend
 from privacy.enclave.emulated_platform import EmulatedPlatform
-from privacy.enclave.sandbox_profile import Isolation, SandboxProfile
+from privacy.enclave.isolation import Isolation
+from privacy.enclave.sandbox_profile import SandboxProfile
 from privacy.sealing import new_key, open_sealed, seal_bytes, seal_message
 from privacy.signed_document import sign_document
 
@@ -187,10 +188,13 @@ def _served(folder: Path) -> Iterator[tuple[RoomParts, RoomParties]]:
     with socket.socket() as bound, open_room(RoomSettings(data=folder / "service")) as parts:
         bound.bind(("127.0.0.1", 0))
         bound.listen()
-        configuration = uvicorn.Config(create_app(parts), log_config=None, access_log=False)
+        configuration = uvicorn.Config(create_app(parts), log_config=None, access_log=False, ws="none")
         server = RoomServer(configuration, parts)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()
+        while not server.started:
+            thread.join(0.01)
+            assert thread.is_alive()
         try:
             first = first_credentials(parts)
             assert first is not None

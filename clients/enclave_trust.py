@@ -12,7 +12,7 @@ from privacy.attested_sums.silo_attestation import EnclaveRules, Expected, accep
 from privacy.attested_sums.sum_enclave_program import own_measurement
 from privacy.attested_sums.sum_terms import Challenge
 from privacy.enclave.attestation_verifier import AttestationPolicy
-from privacy.enclave.sandbox_profile import Isolation
+from privacy.enclave.isolation import Isolation
 from privacy.masks.mask_state import SiloMaskState
 from privacy.run_terms import SecureAggregation
 from privacy.wire import AttestedEnclave
@@ -26,7 +26,11 @@ def give_nonce(spec: SiloSpec, session: Session) -> tuple[Session, Challenge]:
 
 
 def trust_enclave(spec: SiloSpec, home: SiloHome, session: Session, shown: AttestedEnclave) -> Session:
-    """Seal to this enclave from now on; the nonce is spent. Raises what `accept_enclave` raises, or TermsRefused."""
+    """Seal to this enclave from now on; the nonce is spent.
+
+    Its silos are those of the run's first enclave, also after a new invitation. Raises what `accept_enclave` raises,
+    TermsRefused, or OutOfOrder.
+    """
     terms, invitation = shown.terms(), session.invitation
     if not session.nonce or not invitation.enclave:
         raise OutOfOrder(
@@ -45,6 +49,7 @@ def trust_enclave(spec: SiloSpec, home: SiloHome, session: Session, shown: Attes
     enclave = TrustedEnclave(address, terms.roster_digest)
     if session.started:
         enclave.require_roster(_joined_roster(session))
+    home.agree_silos_once(terms.run_id, terms.membership)
     return replace(session, nonce=b"", enclave=enclave)
 
 

@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clients.errors import ReplayRefused
+from clients.errors import OutOfOrder, ReplayRefused
 from mmm_models.intake.silo_spec import SiloSpec
 from privacy.enclave.certificate_chain import is_emulated_root
 from privacy.errors import AttestationRefused, IdentityUnusable
@@ -24,8 +24,8 @@ from privacy.secure_noise import KeyedNoise, NoiseSource
 NOISE_KEY_BYTES = 32
 # A line of what was answered, as json.dumps writes it; matching is many times faster than parsing every line.
 _ENTRY = re.compile(r'\{"number": (\d+), "digest": "([0-9a-f]*)"\}\n')
-ENCLAVE_ROOTS, UNITS = "enclave-roots", "units.json"
-TERMS = 0  # number of the invitation among what a run was answered; sums count from 1
+ENCLAVE_ROOTS, UNITS, SEALED = "enclave-roots", "units.json", "sealed.jsonl"
+TERMS = 0  # number of what a run was agreed on, among what it was answered or sealed; sums count from 1
 
 
 def usual_witness_directory() -> Path:
@@ -173,12 +173,25 @@ class SiloHome:
 
         An enclave opens a sum once, but forgets it when it dies, and the next one would open it again over other silos.
         """
-        record = self.run_directory(run_id) / "sealed.jsonl"
+        record = self.run_directory(run_id) / SEALED
         if self._note_first(record, number, digest) is not None:
             raise ReplayRefused(
                 f"{self.silo} has already sealed its part of sum {number} of this run to an enclave; no sum is "
                 "answered twice; nothing was sent",
                 hint="go on with the next sum",
+            )
+
+    def agree_silos_once(self, run_id: str, membership: bytes) -> None:
+        """Hold this silo to the first list of silos that an enclave of the run was attested with, for ever.
+
+        A later, shorter one could open a sum again that was opened before, over others. Raises OutOfOrder.
+        """
+        record = self.run_directory(run_id) / SEALED
+        if self._note_first(record, TERMS, membership) not in (None, membership.hex()):
+            raise OutOfOrder(
+                "the enclave was attested with other silos, keys or fewest silos in a sum than the run's first one; "
+                "nothing was sent",
+                hint="bring the same silos with the same keys and rules again, or start a new run",
             )
 
     def _require_charged(self, ledger: Ledger) -> None:

@@ -47,7 +47,7 @@ def measure(
     with the same version, interpreter and platform print the same. PCR0 is what owners allow.
     """
     from cleanroom.partner.installed_worker import InstalledWorker
-    from privacy.enclave.sandbox_profile import Isolation
+    from privacy.enclave.isolation import Isolation
 
     measured = InstalledWorker.measured(Isolation(isolation))
     registers = {f"PCR{number}": digest.hex() for number, digest in sorted(measured.measurement.pcrs.items())}

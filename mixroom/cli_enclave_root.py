@@ -35,7 +35,7 @@ def root(
     """
     from privacy.attested_sums.sum_enclave_program import own_measurement
     from privacy.enclave.emulated_platform import EmulatedPlatform
-    from privacy.enclave.sandbox_profile import Isolation
+    from privacy.enclave.isolation import Isolation
     from server.settings import RunSettings
 
     folder = RunSettings(enclave_home=str(home) if home else "").enclave_directory

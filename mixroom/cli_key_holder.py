@@ -37,7 +37,7 @@ def create(
     The private key stays in the directory; never copy it to the coordinator. With --enclave it is there in sealed form
     only, and opened in the sandbox alone, now and whenever the key holder runs.
     """
-    from privacy.enclave.sandbox_profile import Isolation
+    from privacy.enclave.isolation import Isolation
     from privacy.paillier.enclosed_holder import EnclosedHolder, enclose
     from privacy.paillier.holder_home import HolderHome
     from privacy.paillier.holder_pipe import Create, Introduced

@@ -1,6 +1,7 @@
 """The coordinator's side of the sum enclave: started, attested to every silo, replaced when it dies.
 
-The coordinator carries what it cannot open; whether the enclave is to be trusted each silo decides for itself.
+The coordinator carries what a genuine enclave alone opens; whether it is one each silo decides for itself. An emulated
+one proves nothing against whoever controls this process: it holds the root, and can attest anything.
 """
 
 from collections.abc import Callable
@@ -51,7 +52,7 @@ class EnclaveParty:
         """Needing as many silos in a sum as the most demanding of them asks for. Raises RosterRefused."""
         keys = {item.silo: item.public_key for item in self.introductions}
         silos = tuple(sorted(keys))
-        fewest = self.roster.fewest_in_a_sum if self.roster else smallest_threshold(len(silos))
+        fewest = max(smallest_threshold(len(silos)), self.roster.fewest_in_a_sum if self.roster else 0)
         return SumTerms(
             run_id=self.invitation.run_id,
             invitation=self.invitation.digest,

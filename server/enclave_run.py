@@ -1,7 +1,8 @@
 """Inside the sum enclave: one run, sum by sum. Nobody who sends it messages is trusted.
 
-Guarantee: of each sum number at most one sum comes out, over at least `terms.needed` silos, each of which signed its
-update for it; numbers only rise. A refusal says which silo or rule, never a value.
+Guarantee: of each sum number at most one sum comes out of this enclave, over at least `terms.needed` silos, each of
+which signed its update for it; numbers only rise. A refusal says which silo or rule, never a value. What other enclaves
+of the run open, silos bound: `privacy.attested_sums.sum_terms`.
 """
 
 from collections.abc import Callable
@@ -41,7 +42,10 @@ class EnclaveRun:
         self._sum: SumInside | None = None
 
     def answer(self, message: Any) -> Any:
-        """The answer to one message. Raises PrivacyError, which changes nothing but what it says."""
+        """The answer to one message. Raises PrivacyError: that message opened nothing.
+
+        A number that was asked for stays used, and silos whose masks did not fit stay left out.
+        """
         match message:
             case Begin(terms):
                 return self._begin(terms, None)

@@ -24,7 +24,13 @@ SUMS_ARE = {
     SecureAggregation.PAILLIER: "Paillier encryption; coordinator and key holder see sums only, unless they collude",
     SecureAggregation.NONE: "none; the coordinator sees each silo's vector",
 }
-NOT_COVERED_EMULATED = "Root on the coordinator's machine, which an emulated enclave does not keep out."
+LEFT_SILO_SEALED = (
+    "Each silo's own sums, sealed to an emulated enclave, which gives out sums over silos only."
+)
+NOT_COVERED_EMULATED = (
+    "Whoever controls the coordinator's process or its account, or reads its folder or a backup of it, while the "
+    "enclave is emulated: they hold its root and can attest anything. They need not be root on the machine."
+)
 NOT_COVERED_ALWAYS = (
     "A silo that lies about its own data.",
     "Who takes part, when, and the number of rounds.",
@@ -45,7 +51,6 @@ def privacy_box(
 ) -> PrivacyBox:
     """The privacy statement of a run: every guarantee with its unit, neighbours and bound."""
     terms = finished.agreed.plan.privacy
-    hidden = settings.secure_aggregation is not SecureAggregation.NONE or enclave is not None
     sums = _sums(settings, enclave)
     emulated = (NOT_COVERED_EMULATED,) if enclave is not None and enclave.is_emulated else ()
     never_covered = (*emulated, *NOT_COVERED_ALWAYS)
@@ -54,7 +59,7 @@ def privacy_box(
             mode="none",
             silos=finished.silos,
             secure_aggregation=sums,
-            left_silo=(LEFT_SILO,) if hidden else ("Each silo's own sums, in clear.",),
+            left_silo=(_left_silo(settings, enclave, otherwise="Each silo's own sums, in clear."),),
             not_covered=(
                 "What the sums themselves reveal about single units: there is no noise.",
                 *never_covered,
@@ -75,7 +80,7 @@ def privacy_box(
         noise_multiplier=terms.gradient_noise_multiplier,
         clip_norm=finished.state.clip_norm,
         colluding=_by_colluding(terms),
-        left_silo=(LEFT_SILO,) if hidden else ("Each silo's own sums, noised.",),
+        left_silo=(_left_silo(settings, enclave, otherwise="Each silo's own sums, noised."),),
         not_covered=(
             "People behind a unit: the promise is per unit, not per customer.",
             *_not_covered(terms, settings),
@@ -84,13 +89,21 @@ def privacy_box(
     )
 
 
+def _left_silo(settings: RunSettings, enclave: KeptAttestation | None, *, otherwise: str) -> str:
+    if settings.secure_aggregation is not SecureAggregation.NONE:
+        return LEFT_SILO
+    if enclave is None:
+        return otherwise
+    return LEFT_SILO_SEALED if enclave.is_emulated else LEFT_SILO
+
+
 def _sums(settings: RunSettings, enclave: KeptAttestation | None) -> str:
     if enclave is None:
         return SUMS_ARE[settings.secure_aggregation]
     kind = "an emulated enclave" if enclave.is_emulated else "an enclave"
     return (
-        f"{SUMS_ARE_INSIDE[settings.secure_aggregation]} {kind} that every silo checked; the coordinator's process "
-        f"sees sums only (measurement {enclave.measurement[:16]}…, root {enclave.root_fingerprint})"
+        f"{SUMS_ARE_INSIDE[settings.secure_aggregation]} {kind} that every silo checked; sums only "
+        f"leave it (measurement {enclave.measurement[:16]}…, root {enclave.root_fingerprint})"
     )
 
 

@@ -24,7 +24,7 @@ class OpenSum:
     question: SumQuestion
 
     def require_enough(self, count: int) -> None:
-        """Raises TooFewSilos below the agreed number; nothing is opened then, now or later."""
+        """Raises TooFewSilos below the agreed number; nothing is opened then, unless more silos' parts come."""
         terms = self.opener.terms
         if count < terms.needed:
             raise TooFewSilos(
@@ -80,6 +80,7 @@ class MaskedInside:
             asked.run_id, asked.number, asked.question, roster.digest, asked.length, asked.fraction_bits
         )
         self._wanted, self._round = wanted, MaskedRound(roster, masked)
+        self._is_closed = False
 
     def take(self, silo: str, sealed: bytes) -> None:
         """Take one silo's masked vector. Raises MalformedMessage naming the silo, and takes nothing."""
@@ -89,10 +90,14 @@ class MaskedInside:
         self._round.accept_update(update.update())
 
     def close(self) -> Unmasking:
-        """What silos must be asked, leaving out silos whose masks do not fit the others' (one try).
+        """What silos must be asked, leaving out silos whose masks do not fit the others'.
 
-        Raises TooFewSilos or MasksDisagree.
+        Once a sum: who is left out is decided in one go. Raises TooFewSilos, MasksDisagree or RoundRefused.
         """
+        self._wanted.require_enough(len(self._round.alive))
+        if self._is_closed:
+            raise RoundRefused("this sum was closed before", hint="finish it, or ask for the next sum")
+        self._is_closed = True
         requests, at_odds = self._unmask_requests()
         return Unmasking(requests, at_odds)
 
@@ -115,7 +120,6 @@ class MaskedInside:
         return Opened(found.silos, found.total.astype("<u8").tobytes(), found.faulty)
 
     def _unmask_requests(self) -> tuple[tuple[UnmaskRequest, ...], tuple[str, ...]]:
-        self._wanted.require_enough(len(self._round.alive))
         try:
             return self._round.unmask_requests(), ()
         except SiloFault as error:

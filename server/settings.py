@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from mmm_models.federated_spec import LocalOptimizer, LocalTraining
 from mmm_models.spec import ModelSpec
-from privacy.enclave.sandbox_profile import Isolation
+from privacy.enclave.isolation import Isolation
 from privacy.run_terms import PrivacyMode, SecureAggregation
 from privacy.sum_schedule import CURVATURE_BEFORE_ROUND
 from server.errors import SettingsInvalid

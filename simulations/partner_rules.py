@@ -104,6 +104,9 @@ values = ["test", "control", "none"]      # staff are in neither group
 min_group_size = 50
 dimensions = ["segment", "region", "cell"]       # age bands may be filtered by, not reported
 retention_days = 365
+
+[rule.dp]                                        # it may be part of questions whose answers carry noise
+epsilon_budget = 10.0
 """
 
 # File name -> text. The second document of the retailer takes the first one's place when it is proposed.

@@ -12,7 +12,7 @@ from cleanroom.partner.installed_worker import installed_code
 from cleanroom.partner.owners_broker import running_broker
 from cleanroom.partner.party_home import PartyHome
 from privacy.enclave.availability import isolation_available
-from privacy.enclave.sandbox_profile import Isolation
+from privacy.enclave.isolation import Isolation
 
 
 def demo_isolation() -> Isolation:

@@ -25,7 +25,8 @@ PROTECTED = (
     ),
 )
 NOT_PROTECTED = (
-    "The enclave is emulated: an operator who is root on its machine can look into it while it has a table open.",
+    "The enclave is emulated: whoever is root on its machine, or acts as the service there, can look into it while it "
+    "has a table open.",
     "Minimum group sizes do not stop someone who already knows all members of a group but one; noise does.",
     "Every owner holds the collaboration's key and can test whether a token belongs to an address it guesses.",
     "Nobody can check that a partner's table is true.",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cleanroom.governance.secret_text import Secret
-from privacy.enclave.sandbox_profile import Isolation
+from privacy.enclave.isolation import Isolation
 from simulations.errors import ServiceNotStarted
 
 STOP_SECONDS = 20

@@ -57,8 +57,8 @@ RUN = {
     "1 protects from every single silo, since each knows its own share of the noise",
     "secure-aggregation": "`masks`: the coordinator sees sums only; `paillier`: the same, by encryption and with a key "
     "holder apart; `none`: it sees each silo's vector",
-    "enclave": "add up in the sandbox, which every silo checks before it sends: the coordinator's process sees sums "
-    "only, whatever `secure-aggregation` says; masks come off inside (docs/enclave.md says what an emulation cannot)",
+    "enclave": "add up in the sandbox, which every silo checks before it sends: sums only come out, whatever "
+    "`secure-aggregation` says; masks come off inside (docs/enclave.md says what an emulation cannot)",
     "enclave-isolation": "`reduced`: without bubblewrap, for silos whose files accept that; `none` is refused",
     "enclave-home": "directory of the emulated root that silos pin (`mixroom enclave root`); empty: `enclave` in "
     "Mixroom's folder of the user's state directory, or for `mixroom train` `.mixroom/enclave` beside the first "

@@ -35,6 +35,7 @@ PROMISES = {
         "worker's peak memory",
         "upload through HTTP",
     ],
+    "room-enclave": ["what that adds", "sandboxed / plain", "opening a sealed file"],
     "poisoning": ["nobody lies / bound 20", "change times -100 / none", "total media"],
 }
 

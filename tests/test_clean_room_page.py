@@ -22,7 +22,7 @@ from cleanroom.rules.analysis_rule import Column, DpTerms, Mode, Role, Rule, Rul
 from cleanroom.rules.rule_check import Question, check
 from cleanroom.worker.release_document import notice
 from mixroom.cli import app
-from privacy.enclave.sandbox_profile import Isolation
+from privacy.enclave.isolation import Isolation
 from simulations.partner_files import write_partner_world
 from simulations.partner_rules import rule_document
 from simulations.partner_world import PartnerWorldSpec, make_partner_world
@@ -59,6 +59,8 @@ def said(default: Any) -> str:
         if isinstance(default, bool)
         else f'"{default}"'
         if isinstance(default, str)
+        else "none"
+        if default is None
         else f"{default}"
     )
 

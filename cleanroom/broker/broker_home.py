@@ -1,7 +1,8 @@
 """The broker's folder in a party's home: its keys, its log, its consent, and the programs it allows.
 
-`keys/` and `wrapping/`, `log.jsonl`, `state.json` (the rollback counter), `record-head.json`, `allowed.json`. Uploads,
-deletions and the running broker use it at once: every step takes its turn, and stands in the log.
+`keys/` and `wrapping/`, `log.jsonl`, `state.json` (the rollback counter), `record-head.json` (how far the room's record
+was seen), `allowed.json`. Uploads, deletions and the running broker use it at once: every step takes its turn, and
+stands in the log.
 """
 
 from __future__ import annotations
@@ -58,9 +59,7 @@ class BrokerHome:
     def destroy_key(self, version: str, *, now: datetime, why: str) -> Tombstone:
         """The key is gone once this returns. Raises NotFound when it was never kept here."""
         tombstone = self.keys.destroy(version, now=now, why=why)
-        with self.log.turn() as turn:
-            if version not in self.book.destroyed:
-                turn.append(Entry.DESTROYED, tombstone.to_plain(), now=now)
+        self._log_destroyed(tombstone, now)
         return tombstone
 
     def retire_expired(self, retention_days: Mapping[str, int], *, now: datetime) -> tuple[Tombstone, ...]:
@@ -114,11 +113,13 @@ class BrokerHome:
         self.log.append(Entry.CODE, plain, now=now)
         write_private(self.folder / _ALLOWED, rules.to_bytes())
 
-    def destroy_restored(self, *, now: datetime) -> None:
-        """Keys that the log says were destroyed, and that a restored backup brought back, go again."""
+    def finish_destroying(self, *, now: datetime) -> None:
+        """Destroyed keys are gone, and stand in the log, also after a crash or a backup that brought one back."""
         for held in self.keys.all_held():
             if held.version in self.book.destroyed:
                 self.keys.destroy(held.version, now=now, why="it was destroyed before, and came back")
+        for tombstone in self.keys.destroyed():
+            self._log_destroyed(tombstone, now)
 
     def require_logged(self) -> None:
         """Raise StateRolledBack when a key is there that the log does not know: lines of it are missing."""
@@ -128,6 +129,12 @@ class BrokerHome:
         }
         if not here <= self.book.kept:
             raise _log_lost(self.folder / _LOG, "lacks keys that are kept beside it")
+
+    def _log_destroyed(self, tombstone: Tombstone, now: datetime) -> None:
+        """Once."""
+        with self.log.turn() as turn:
+            if tombstone.version not in self.book.destroyed:
+                turn.append(Entry.DESTROYED, tombstone.to_plain(), now=now)
 
 
 def _require_no_lost_log(folder: Path) -> None:

@@ -28,12 +28,13 @@ from cleanroom.broker.held_keys import Tombstone
 from cleanroom.broker.key_request import KeyRequest, told
 from cleanroom.broker.private_files import locked
 from cleanroom.broker.refusal import Against, against, refused
+from cleanroom.broker.refusal_limit import RefusalLimit
 from cleanroom.broker.release_log import Entry, Turn
 from cleanroom.broker.release_policy import BrokerFacts, reasons_against
 from cleanroom.broker.state_commits import StateCommits
 from cleanroom.broker.state_register import StateRegister
 from cleanroom.broker.verified_room import VerifiedRoom
-from cleanroom.errors import HomeUnusable, KeyRefused, LogBroken, NotFound, RoomError, StateRolledBack
+from cleanroom.errors import HomeUnusable, KeyRefused, NotFound, ServiceUntrusted
 from cleanroom.governance.room_state import RoomState
 from cleanroom.rules.analysis_rule import Mode
 from cleanroom.worker.key_approval import APPROVAL_KIND, approval_body
@@ -43,12 +44,6 @@ from privacy.errors import IdentityUnusable
 from privacy.party_keys import PartyKeys
 from privacy.sealing import new_key, seal_message
 from privacy.signed_document import sign_document
-
-_OWN_TROUBLE = (
-    HomeUnusable,
-    LogBroken,
-    StateRolledBack,
-)  # the party's, not the caller's: the broker ends with it
 
 
 @dataclass(frozen=True)
@@ -92,6 +87,7 @@ class KeyBroker:
         self._room = VerifiedRoom(
             home.folder / RECORD_HEAD, read_record, keys=party.keys.public, terms_digest=party.terms_digest
         )
+        self._refusals = RefusalLimit()
         with ExitStack() as stack:
             _enter_alone(stack, home)
             self._register = StateRegister(home.folder / STATE)
@@ -149,11 +145,12 @@ class KeyBroker:
             raise self._refusal(error, {"for": "commit"}, now) from None
 
     def retire_expired(self) -> tuple[Tombstone, ...]:
-        """Destroy keys whose retention has ended, as the rules in force have it. To be called now and then."""
+        """Destroy keys whose retention has ended. To be called now and then.
+
+        By the rules in force; by those last seen when the service is away or withholds the record.
+        """
         now = self._clock()
-        rules = self._room.state(now).rules.values()
-        days = {owned.document.dataset: owned.document.rule.retention_days for owned in rules}
-        return self._home.retire_expired(days, now=now)
+        return self._home.retire_expired(self._room.retention_days(now), now=now)
 
     def _take_up(self) -> None:
         """Nothing was put back since the last time, and what a crash interrupted is finished."""
@@ -161,7 +158,7 @@ class KeyBroker:
         self._home.require_logged()
         with self._home.log.turn() as turn:
             self._commits.take_up(turn, now)
-        self._home.destroy_restored(now=now)
+        self._home.finish_destroying(now=now)
 
     def _granted(self, asked: object, note: dict[str, Any], now: datetime) -> bytes:
         """Decided by what is known of the room; when that is against it, once more by what the room is now."""
@@ -231,16 +228,15 @@ class KeyBroker:
 
     def _refusal(self, error: Against, note: Mapping[str, Any], now: datetime) -> KeyRefused:
         reasons = [{"code": reason.code, "message": reason.message} for reason in error.reasons]
-        self._home.log.append(Entry.REFUSED, {**note, "reasons": reasons}, now=now)
+        with self._home.log.turn() as turn:
+            self._refusals.write(turn, {**note, "reasons": reasons}, now)
         return refused()
 
 
 def _room_by(read: Callable[[datetime], RoomState], now: datetime) -> RoomState:
     try:
         return read(now)
-    except _OWN_TROUBLE:
-        raise
-    except RoomError as error:
+    except ServiceUntrusted as error:
         raise against("record", str(error)) from error
 
 

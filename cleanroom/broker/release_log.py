@@ -31,6 +31,7 @@ class Entry(StrEnum):
     KEPT = "key kept"
     RELEASED = "key released"
     REFUSED = "refused"
+    UNWRITTEN = "further refusals not written"
     COMMITTED = "state committed"
     DESTROYED = "key destroyed"
     ROTATED = "keys rotated"

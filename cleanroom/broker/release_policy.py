@@ -141,8 +141,8 @@ def _version(table: StatedTable, rule: Rule, facts: BrokerFacts) -> Iterator[Rea
 
 
 def _budget(dataset: str, rule: Rule, charge: Charge, facts: BrokerFacts) -> Iterator[Reason]:
-    spent = facts.book.spent_micro(dataset, rule.dp.refresh, facts.now)
-    budget = micro_budget(rule.dp.epsilon_budget)
+    spent = facts.book.spent_micro(dataset, rule.dp_terms.refresh, facts.now)
+    budget = micro_budget(rule.dp_terms.epsilon_budget)
     if charge.micro_epsilon and spent + charge.micro_epsilon > budget:
         yield Reason(
             "budget",
@@ -153,7 +153,8 @@ def _budget(dataset: str, rule: Rule, charge: Charge, facts: BrokerFacts) -> Ite
 
 
 def _price(dataset: str, rule: Rule, statement: Statement) -> Iterator[Reason]:
-    if rule.privacy is not Mode.DP:
-        return
-    if statement.epsilon > rule.dp.epsilon_per_query or statement.delta > rule.dp.delta_per_query:
+    terms = rule.dp_terms
+    if statement.mode is Mode.DP and not rule.allows_noise:
+        yield Reason("noise", f"{dataset} may not be part of a noised question")
+    if statement.epsilon > terms.epsilon_per_query or statement.delta > terms.delta_per_query:
         yield Reason("price", f"one question may spend less of {dataset}")

@@ -17,6 +17,7 @@ from cleanroom.governance.pepper import Pepper
 from cleanroom.governance.proposals import Proposals
 from cleanroom.governance.queries import Queries
 from cleanroom.governance.retention import Retention
+from cleanroom.governance.state_cover import StateCover
 from cleanroom.governance.store import Store
 from privacy.party_keys import PartyKeys
 
@@ -55,7 +56,7 @@ class Governance:
             datasets=Datasets(store, audit),
             retention=Retention(store, audit),
             ledger=Ledger(store),
-            queries=Queries(store, audit),
+            queries=Queries(store, audit, StateCover.of(pepper)),
             idempotency=Idempotency(store),
         )
 

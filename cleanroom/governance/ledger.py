@@ -140,7 +140,7 @@ class _Account:
 
     @property
     def budget_micro(self) -> int:
-        return micro_budget(self.rule.dp.epsilon_budget)
+        return micro_budget(self.rule.dp_terms.epsilon_budget)
 
     @property
     def left_micro(self) -> int:
@@ -152,7 +152,7 @@ def _account(session: Session, row: DatasetRow, now: datetime) -> _Account:
     charges = select(
         func.coalesce(func.sum(ChargeRow.micro_epsilon), 0), func.coalesce(func.sum(ChargeRow.pico_delta), 0)
     ).where(ChargeRow.collaboration == row.collaboration, ChargeRow.dataset == row.name)
-    start = window_start(rule.dp.refresh, now)
+    start = window_start(rule.dp_terms.refresh, now)
     if start is not None:
         charges = charges.where(ChargeRow.charged >= start)
     micro, pico = session.execute(charges).one()
@@ -168,7 +168,7 @@ def _account(session: Session, row: DatasetRow, now: datetime) -> _Account:
 def _lacks_epsilon(account: _Account, asked: int, now: datetime) -> list[Reason]:
     if asked == 0 or account.spent_micro + asked <= account.budget_micro:
         return []
-    renews = window_end(account.rule.dp.refresh, now)
+    renews = window_end(account.rule.dp_terms.refresh, now)
     fix = (
         f"ask for less, or wait: it starts afresh on {renews:%Y-%m-%d} (UTC)"
         if renews
@@ -204,14 +204,14 @@ def _view(account: _Account, now: datetime) -> BudgetView:
         dataset=account.dataset,
         owner=account.owner,
         mode=rule.privacy,
-        refresh=rule.dp.refresh,
+        refresh=rule.dp_terms.refresh,
         budget_epsilon=account.budget_micro / 1e6,
         spent_epsilon=account.spent_micro / 1e6,
         left_epsilon=account.left_micro / 1e6,
         spent_delta=account.spent_pico / 1e12,
         queries_per_day=rule.queries_per_day,
         queries_today=account.today,
-        renews=window_end(rule.dp.refresh, now),
+        renews=window_end(rule.dp_terms.refresh, now),
         words=_words(account, now),
     )
 
@@ -220,13 +220,13 @@ def _words(account: _Account, now: datetime) -> str:
     rule = account.rule
     parts = []
     if rule.privacy is Mode.DP or account.spent_micro:
-        each = micro_epsilon(rule.dp.epsilon_per_query)
+        each = micro_epsilon(rule.dp_terms.epsilon_per_query)
         count = account.left_micro // each
         parts.append(
             f"{plain(account.left_micro)} of {plain(account.budget_micro)} left: about {count} more "
             f"{'query' if count == 1 else 'queries'} at this noise"
         )
-        renews = window_end(rule.dp.refresh, now)
+        renews = window_end(rule.dp_terms.refresh, now)
         if renews:
             parts.append(f"starts afresh on {renews:%Y-%m-%d}")
     else:

@@ -43,6 +43,7 @@ from cleanroom.governance.query_views import (
     stored_release,
 )
 from cleanroom.governance.room_ids import QUERY_ID, require_id
+from cleanroom.governance.state_cover import StateCover
 from cleanroom.governance.store import Store
 from cleanroom.governance.tables import MemberRow, QueryRow
 from cleanroom.rules.analysis_rule import Mode
@@ -52,8 +53,9 @@ from privacy.canonical_json import digest_of
 class Queries:
     """All queries of all collaborations."""
 
-    def __init__(self, store: Store, audit: AuditLog) -> None:
+    def __init__(self, store: Store, audit: AuditLog, cover: StateCover) -> None:
         self._store = store
+        self._cover = cover
         self._audit = audit
 
     def begin(self, query: NewQuery, *, now: datetime) -> Begun:
@@ -100,7 +102,8 @@ class Queries:
 
         def work(session: Session) -> None:
             row = _running(session, query_id)
-            prepare_state(session, row.collaboration, state, seen.ids)
+            covered = self._cover.covered(row.collaboration, state)
+            prepare_state(session, row.collaboration, covered, seen.ids)
 
         self._store.write(work)
 
@@ -154,7 +157,7 @@ class Queries:
 
     def state(self, collaboration: str) -> DifferenceState:
         """What workers remember; no candidates before the first release. Raises NotFound."""
-        return self._store.read(lambda session: memory(session, collaboration))
+        return self._cover.uncovered(self._store.read(lambda session: memory(session, collaboration)))
 
     def basis(self, cost: Cost) -> str:
         """The digest of what an answer at this cost rests on now: rules, tables, price. Raises NotFound."""

@@ -39,7 +39,8 @@ class RoomState:
     """A collaboration at one moment.
 
     former: names of removed members, which nobody may take again. templates: the datasets that each one reads.
-    template_digests: name and text of each template, as workers state it; only a record that was replayed has them.
+    Only a record that was replayed has former_keys, of every removed member, and template_digests: name and text of
+    each template, as workers state it.
     """
 
     collaboration: str
@@ -47,6 +48,7 @@ class RoomState:
     rules: Mapping[str, OwnedRules] = field(default_factory=dict)
     invited: Mapping[str, Membership] = field(default_factory=dict)
     former: frozenset[str] = frozenset()
+    former_keys: Mapping[str, PublicKeys] = field(default_factory=dict)
     templates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     template_digests: Mapping[str, str] = field(default_factory=dict)
 
@@ -197,7 +199,8 @@ def _without(state: RoomState, member: str) -> RoomState:
         name: replace(owned, closed=True) if owned.owner == member else owned
         for name, owned in state.rules.items()
     }
-    return replace(state, members=members, rules=rules, former=state.former | {member})
+    keys = {**state.former_keys, member: state.members[member].keys}
+    return replace(state, members=members, rules=rules, former=state.former | {member}, former_keys=keys)
 
 
 def _taken(why: str) -> RoomError:

@@ -38,6 +38,8 @@ def in_words(kind: str, body: Mapping[str, Any]) -> str:
             return _released(body)
         case Entry.REFUSED:
             return _refused(body)
+        case Entry.UNWRITTEN:
+            return "refused more within this minute than are written down"
         case Entry.COMMITTED:
             question = f"query {body['query_id']} of {body['asker']}" if "query_id" in body else "a query"
             return f"confirmed {question}: the record of releases is now {body['next'][:SHOWN_DIGITS]}"
@@ -74,7 +76,9 @@ def _refused(body: Mapping[str, Any]) -> str:
     question = (
         f"query {body['query_id']} of {body['asker']}" if "query_id" in body else "something unreadable"
     )
-    return f"refused {what} {question}: {'; '.join(item['message'] for item in body['reasons'])}"
+    unwritten = body.get("unwritten")
+    before = f"; {unwritten} refusals before it were not written down" if unwritten else ""
+    return f"refused {what} {question}: {'; '.join(item['message'] for item in body['reasons'])}{before}"
 
 
 def _consent(paused: list[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
-from cleanroom.errors import NotAuthorised
+from cleanroom.errors import HomeUnusable, LogBroken, NotAuthorised, ServiceUntrusted, StateRolledBack
 from cleanroom.partner.party_home import PartyHome
 from cleanroom.partner.room_link import Body, RoomLink
 
@@ -50,11 +50,11 @@ class HomesLink:
     def _renewing(self, ask: Callable[[], Answer]) -> Answer:
         """A request that was not authorised did nothing, so it is made again. Raises NotAuthorised."""
         try:
-            return ask()
+            return _answered(ask)
         except NotAuthorised:
             if not self._renewed():
                 raise
-        return ask()
+        return _answered(ask)
 
     def _renewed(self) -> bool:
         for _ in range(TRIES):
@@ -64,3 +64,13 @@ class HomesLink:
                 return True
             time.sleep(PAUSE_SECONDS)
         return False
+
+
+def _answered(ask: Callable[[], Answer]) -> Answer:
+    """What only the home can say of itself, and ends its broker, is not believed of a service."""
+    try:
+        return ask()
+    except (HomeUnusable, LogBroken, StateRolledBack) as error:
+        raise ServiceUntrusted(
+            f"the service answers for the home: {error}", hint="ask its operator why"
+        ) from error

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from cleanroom.broker.allowed_code import InstalledCode
 from cleanroom.worker.enclave_executor import WORKER_PROGRAM
+from privacy.enclave.isolation import Isolation
 from privacy.enclave.measurement import Measurement
 from privacy.enclave.measuring import MeasuredProgram
-from privacy.enclave.sandbox_profile import Isolation, SandboxProfile
+from privacy.enclave.sandbox_profile import SandboxProfile
 
 OWN = "this installation's"
 OWN_REDUCED = "this installation's with reduced isolation: less keeps the worker apart from its host"

@@ -38,9 +38,9 @@ WITHOUT_RECORD = Signed(
 def by_owners(body: Mapping[str, Any], statement: Statement, attested: Attested, room: RoomState) -> Signed:
     """Raises ReleaseUnverified when an owner's signature is missing that the record says there must be."""
     lines = [_approved(owner, body, statement, attested, room) for owner in statement.owners]
-    rules = Signed(proved=tuple(_rules(policy, room) for policy in body["policies"]))
+    lines += [_rules(policy, room) for policy in body["policies"]]
     return Signed(
-        tuple(line for signed in (*lines, rules) for line in signed.proved),
+        tuple(line for signed in lines for line in signed.proved),
         tuple(line for signed in lines for line in signed.not_proved),
     )
 
@@ -55,23 +55,26 @@ def unverified(what: str) -> ReleaseUnverified:
 def _approved(
     owner: str, body: Mapping[str, Any], statement: Statement, attested: Attested, room: RoomState
 ) -> Signed:
-    standing = room.members.get(owner)
-    if standing is None:
-        if owner not in room.former:
-            raise unverified("it names an owner whose signature the record does not hold")
-        return Signed(not_proved=(f"that {owner} gave its keys for this: it has left, and its keys with it",))
+    keys = {**room.former_keys, **{name: one.keys for name, one in room.members.items()}}.get(owner)
+    if keys is None:
+        raise unverified("it names an owner whose signature the record does not hold")
     expected = approval_body(owner, statement.digest(), attested.public_key)
     try:
-        require_approved(body["approvals"].get(owner), body=expected, public_key=standing.keys.signing)
+        require_approved(body["approvals"].get(owner), body=expected, public_key=keys.signing)
     except (SignatureRefused, KeyRefused) as error:
         raise unverified(f"{owner} did not give its keys to this worker for this question") from error
     return Signed(proved=(f"{owner} signed that its broker gave this worker its keys for this question",))
 
 
-def _rules(policy: Mapping[str, Any], room: RoomState) -> str:
+def _rules(policy: Mapping[str, Any], room: RoomState) -> Signed:
     owned = room.rules.get(policy["dataset"])
     if owned is None or owned.owner != policy["owner"]:
         raise unverified("it names an owner whose signature the record does not hold")
     if digest_of(owned.document.canonical()) == policy["digest"]:
-        return f"{owned.owner} signed the rules of {policy['dataset']} that were applied"
-    return f"the rules of {policy['dataset']} have changed since"
+        return Signed(proved=(f"{owned.owner} signed the rules of {policy['dataset']} that were applied",))
+    return Signed(
+        not_proved=(
+            f"that {owned.owner} signed the rules of {policy['dataset']} that were applied: others are in force now, "
+            "or this home's record is older",
+        )
+    )

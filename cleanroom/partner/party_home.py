@@ -1,8 +1,9 @@
 """A party's home directory on its own machine: its keys, and which room it is in.
 
 `keys/` as `PartyKeys.save` writes it; `room.json` with everything that was pinned when the party joined; for the
-owner's eyes only (0600), `api.key` and, in homes of data owners, `identity.key`; and `broker/`, where an owner's key
-broker keeps the keys of its tables and what it remembers.
+owner's eyes only (0600), `api.key` and, in homes of data owners, `identity.key`; `record.json`, the signed documents as
+last read; and `broker/`, which remembers how far those went, and where an owner's key broker keeps the keys of its
+tables and what it remembers.
 """
 
 from __future__ import annotations

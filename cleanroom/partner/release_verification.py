@@ -2,7 +2,8 @@
 
 Proves: the root that was pinned on joining attested a worker of a measurement that is trusted here, for exactly this
 question under exactly these rules and tables at this price, and that worker signed this result; with the
-collaboration's record at hand, that every owner gave this worker its keys for it, and signed those rules.
+collaboration's record at hand, that every owner gave this worker its keys for it, and signed those rules if they are
+still in force.
 Not proved: what the root itself is worth (an emulated one does not protect against the root of its machine), that the
 tables hold the truth, and that nothing was withheld: a release never says so.
 """
@@ -20,7 +21,7 @@ from pydantic import ValidationError
 from cleanroom.errors import KeyRefused, ReleaseUnverified
 from cleanroom.governance.record import verify_record
 from cleanroom.partner.owners_signatures import WITHOUT_RECORD, by_owners, unverified
-from cleanroom.partner.release_words import NOT_PROVED, NOT_PROVED_EMULATED, proved_words
+from cleanroom.partner.release_words import not_proved_words, proved_words
 from cleanroom.query.plan import Plan, scans_of
 from cleanroom.worker.release_document import FORMAT, KIND
 from cleanroom.worker.statement import Statement
@@ -66,6 +67,7 @@ def verify_release(document: object, trust: ReleaseTrust, *, record: object = No
         statement = _statement(body, attested)
         _require_trusted(attested, trust)
         proved = proved_words(body, statement, attested, trust.measurements)
+        not_proved = not_proved_words(body, attested)
         signed = (
             WITHOUT_RECORD if record is None else by_owners(body, statement, attested, verify_record(record))
         )
@@ -73,7 +75,6 @@ def verify_release(document: object, trust: ReleaseTrust, *, record: object = No
         raise unverified("its signature is not that of the attested worker") from error
     except (KeyError, TypeError, ValueError, AttributeError, ValidationError, NotCanonical) as error:
         raise unverified("it lacks a part of a release") from error
-    not_proved = NOT_PROVED_EMULATED if attested.is_emulated else NOT_PROVED
     return VerifiedRelease(body, (*proved, *signed.proved), (*signed.not_proved, *not_proved))
 
 
@@ -132,6 +133,7 @@ def _said_in(body: Mapping[str, Any]) -> dict[str, Any]:
         "asker": body["asked_by"],
         "plan": body["plan_digest"],
         "mode": body["protection"]["mode"],
+        "reuse": body["earlier"] is not None,
         "charge": (body["charge"]["epsilon"], body["charge"]["delta"], body["charge"]["query_id"]),
         "tables": sorted(
             (item["dataset"], item["version"], *owners[item["dataset"]]) for item in body["datasets"]
@@ -146,6 +148,7 @@ def _stated(statement: Statement) -> dict[str, Any]:
         "asker": statement.asker,
         "plan": statement.plan_digest,
         "mode": statement.mode.value,
+        "reuse": statement.reuse,
         "charge": (statement.epsilon, statement.delta, statement.query_id),
         "tables": [
             (table.dataset, table.version, table.owner, table.policy_digest) for table in statement.tables

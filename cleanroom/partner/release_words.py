@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cleanroom.rules.analysis_rule import Mode
 from cleanroom.worker.statement import Statement
 from privacy.enclave.attestation_verifier import Attested
 
@@ -31,7 +32,7 @@ def proved_words(
         f"{attested.issued:%Y-%m-%d %H:%M} UTC; that root is {root}",
         f"the worker ran code with measurement {code[:16]}, {measurements[code]}",
         f"it was attested for this question alone, with one-time numbers of {', '.join(sorted(statement.nonces))}",
-        f"answers query {body['query_id']} of {body['asked_by']}, issued {body['issued_on']}",
+        f"answers query {body['query_id']} of {body['asked_by']}",
         f"the result belongs to plan {body['plan_digest'][:16]}",
         f"{_protection(body['protection'])}; charged: {_price(statement)}",
         f"made from {', '.join(f'{table.dataset} {table.version}' for table in statement.tables)}",
@@ -39,7 +40,19 @@ def proved_words(
     ]
 
 
+def not_proved_words(body: Mapping[str, Any], attested: Attested) -> tuple[str, ...]:
+    """One line per thing that no signature says."""
+    rest = NOT_PROVED_EMULATED if attested.is_emulated else NOT_PROVED
+    if body["earlier"] is None:
+        return rest
+    shown = f"that its numbers are those of query {body['earlier']['query_id']}, released before: that holds as far as "
+    return (f"{shown}every owner is honest, as all share the room's key", *rest)
+
+
 def _protection(protection: Mapping[str, Any]) -> str:
+    """Noise protects groups of any size, so none is named there."""
+    if protection["mode"] == Mode.DP:
+        return f"differential privacy, epsilon {protection['epsilon']:g}, delta {protection['delta']:g}"
     return f"{protection['mode']} protection, groups of {protection['min_group_size']} or more"
 
 

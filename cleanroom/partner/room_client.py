@@ -15,23 +15,23 @@ from types import TracebackType
 from typing import Any
 
 from cleanroom.broker.broker_home import BrokerHome
-from cleanroom.errors import Conflict, Forbidden, NotFound, ServiceUntrusted
+from cleanroom.errors import Conflict, Forbidden, NotFound
 from cleanroom.governance.audit_chain import VerifiedLog, verify_log
 from cleanroom.governance.principal import MemberRole
 from cleanroom.governance.proposal_text import ProposalKind, ProposalState, proposal_body
-from cleanroom.governance.record import PROPOSAL, verify_record
+from cleanroom.governance.record import PROPOSAL
 from cleanroom.governance.room_state import RoomState
 from cleanroom.governance.secret_text import Secret
-from cleanroom.governance.terms import Terms
 from cleanroom.partner.invitation_text import Invitation
 from cleanroom.partner.joining import key_by_signature
 from cleanroom.partner.party_home import PartyHome, identity_text
 from cleanroom.partner.room_link import RoomLink
 from cleanroom.partner.room_questions import RoomQuestions
+from cleanroom.partner.room_record import RoomRecord
 from cleanroom.partner.table_upload import Progress, UploadedTable, say_nothing, upload_table
 from cleanroom.rules.analysis_rule import RuleDocument
 from cleanroom.service.audit_bodies import AuditBody, AuditExportBody
-from cleanroom.service.collaboration_bodies import CollaborationBody, InvitationIssuedBody, RecordBody
+from cleanroom.service.collaboration_bodies import CollaborationBody, InvitationIssuedBody
 from cleanroom.service.dataset_bodies import DatasetBody, DatasetsBody, DestroyedBody, VersionsBody
 from cleanroom.service.key_bodies import KeyIssuedBody, KeysBody
 from cleanroom.service.proposal_bodies import ProposalBody, ProposalsBody
@@ -59,6 +59,7 @@ class RoomClient:
         self.room = home.room
         self.link = RoomLink(self.room.url, home.api_key, insecure=True)  # the URL was allowed on joining
         self.questions = RoomQuestions(self.link, self.room.collaboration)
+        self._record = RoomRecord(self.link, home)
         self._here = f"/v1/collaborations/{self.room.collaboration}"
 
     def __enter__(self) -> RoomClient:
@@ -78,33 +79,29 @@ class RoomClient:
         return self.link.get(self._here, CollaborationBody)
 
     def verify_record(self) -> RoomState:
-        """Members and rules as the signed documents prove them; kept in the home.
+        """Members and rules as the signed documents prove them; kept in the home, and obeyed by its broker from now on.
 
-        Raises SignatureInvalid; ServiceUntrusted when they are not those of the room that was joined.
+        Raises SignatureInvalid; ServiceUntrusted when they are not those of the room that was joined, or older than
+        they were.
         """
-        record = self.link.get(f"{self._here}/record", RecordBody).record
-        state = verify_record(record)
-        mine = state.members.get(self.room.member)
-        is_joined_room = Terms.of(record["terms"]["body"]).digest == self.room.terms_digest
-        if not is_joined_room or mine is None or mine.keys != self.home.keys.public:
-            raise ServiceUntrusted(
-                "the service shows a record of another room than the one that was joined; it is not relied on",
-                hint="ask the other members over another channel",
-            )
-        self.home.keep_record(record)
-        return state
+        return self._record.verified().state
 
     def proposals(self, state: ProposalState | None = None) -> ProposalsBody:
-        """All proposals, or those in one state."""
+        """All proposals, or those in one state. Raises ServiceUntrusted when one is said to be in force and is not."""
         chosen = {} if state is None else {"state": str(state)}
-        return self.link.get(f"{self._here}/proposals", ProposalsBody, **chosen)
+        found = self.link.get(f"{self._here}/proposals", ProposalsBody, **chosen)
+        self._record.require_listed(found)
+        return found
 
     def proposal(self, proposal: str) -> ProposalBody:
         """One proposal with its whole text."""
         return self.link.get(f"{self._here}/proposals/{proposal}", ProposalBody)
 
     def propose(self, kind: ProposalKind, content: Mapping[str, Any]) -> ProposalBody:
-        """Sign and propose; signed anew when another proposal came in between."""
+        """Sign and propose; signed anew when another proposal came in between.
+
+        What is in force at once, the home's broker obeys from now on. Raises ServiceUntrusted when it is only said so.
+        """
         for _ in range(_SIGNING_TRIES - 1):
             try:
                 return self._propose(kind, content)
@@ -114,10 +111,12 @@ class RoomClient:
         return self._propose(kind, content)
 
     def approve(self, proposal: str) -> ProposalBody:
-        """Sign another member's proposal, over the text as this machine reads it."""
+        """Sign another member's proposal, over the text as this machine reads it; otherwise like `propose`."""
         view = self.proposal(proposal)
         document = self._signed(view.kind, view.content, view.sequence)
-        return self.link.post(f"{self._here}/proposals/{proposal}/signatures", ProposalBody, document)
+        signed = self.link.post(f"{self._here}/proposals/{proposal}/signatures", ProposalBody, document)
+        self._record.require_signed(signed, view.kind, view.content, document["body"])
+        return signed
 
     def decline(self, proposal: str) -> ProposalBody:
         """End a proposal for good."""
@@ -129,7 +128,7 @@ class RoomClient:
         proposal = self._membership(content) or self.propose(ProposalKind.MEMBERSHIP, content)
         if proposal.state is not ProposalState.EFFECTIVE:
             return Invited(proposal.id, tuple(proposal.waiting_for), None)
-        self._require_agreed(member, roles)
+        self._record.require_agreed(member, roles)
         issued = self.link.post(f"{self._here}/invitations", InvitationIssuedBody, {"proposal": proposal.id})
         return Invited(proposal.id, (), Secret(self._invitation(issued.code, roles).text()))
 
@@ -211,7 +210,9 @@ class RoomClient:
     def _propose(self, kind: ProposalKind, content: Mapping[str, Any]) -> ProposalBody:
         document = self._signed(kind, content, self.collaboration().next_sequence)
         asked = {"kind": str(kind), "content": dict(content), "document": document}
-        return self.link.post(f"{self._here}/proposals", ProposalBody, asked)
+        proposed = self.link.post(f"{self._here}/proposals", ProposalBody, asked)
+        self._record.require_signed(proposed, kind, content, document["body"])
+        return proposed
 
     def _signed(self, kind: ProposalKind, content: Mapping[str, Any], sequence: int) -> dict[str, Any]:
         body = proposal_body(self.room.collaboration, kind, content, sequence)
@@ -231,15 +232,6 @@ class RoomClient:
                 hint="upload to a dataset of your own",
             )
         return owned.document
-
-    def _require_agreed(self, member: str, roles: frozenset[MemberRole]) -> None:
-        """The service alone does not decide who is handed an invitation, and with it the identity key."""
-        invited = self.verify_record().invited.get(member)
-        if invited is None or invited.roles != roles:
-            raise ServiceUntrusted(
-                "the service says that every owner has signed this membership, and cannot prove it",
-                hint="ask the other owners over another channel; nobody was invited",
-            )
 
     def _membership(self, content: Mapping[str, Any]) -> ProposalBody | None:
         """An own proposal of the same membership that waits, or is in force and not yet accepted."""

@@ -148,7 +148,7 @@ def read_answer(response: httpx.Response, shape: type[Body]) -> Body:
         if response.is_success:
             return shape.model_validate(plain)
         refusal = _refusal(plain)
-    except (ValueError, ValidationError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, ValidationError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ServiceUntrusted(
             f"the answer with status {response.status_code} is not one of this service's",
             hint="check the URL, and that the service has the version of this client",

@@ -53,7 +53,8 @@ class History:
 
     Guarantee: holds no person's identifier and no list of people; without `salt` a bucket names nobody.
     Not covered: whoever holds both the salt and a list of identifiers can see in which bucket each falls, and with few
-        people in a sketch, who was in it. It therefore stays sealed to the worker.
+        people in a sketch, who was in it and what each added. It therefore stays sealed, for workers, under a key that
+        the collaboration's owners can derive, and in the database under the service's as well.
     buckets: per half; a power of two. Differences of `buckets` people and more all look alike, so `min_group_size`
         should stay below a quarter of it.
     """

@@ -12,8 +12,8 @@ from cleanroom.worker.job import Job, Outcome, SealedState
 from cleanroom.worker.judged_job import judge
 from cleanroom.worker.release_document import KIND, unattested_body
 from cleanroom.worker.run_job import Access, Finished, WorkerLimits, run_job
+from privacy.enclave.isolation import Isolation
 from privacy.enclave.measurement import Measurement
-from privacy.enclave.sandbox_profile import Isolation
 from privacy.party_keys import PartyKeys
 from privacy.sealing import new_key
 from privacy.signed_document import sign_document

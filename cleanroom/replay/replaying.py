@@ -190,5 +190,5 @@ def _changed(document: RuleDocument, mode: Mode | None, *, spent: bool) -> RuleD
     if mode is not None:
         rule = rule.model_copy(update={"privacy": mode})
     if spent:
-        rule = rule.model_copy(update={"dp": rule.dp.model_copy(update={"epsilon_budget": 0.0})})
+        rule = rule.model_copy(update={"dp": rule.dp_terms.model_copy(update={"epsilon_budget": 0.0})})
     return document.model_copy(update={"rule": rule})

@@ -112,6 +112,8 @@ class Rule(_Frozen):
     largest_share: a sum is withheld when one person makes up more than this share of it.
     queries_per_day: for all analysts together; 0 for no limit.
     retention_days: uploads are destroyed after so many days; 0 for never.
+    dp: what noised questions may spend of it. Without any, a dataset in threshold mode is part of no noised question:
+        another owner's noise, which that owner sets, would stand in the place of its thresholds.
     """
 
     query: Literal["free", "templates"] = "free"
@@ -128,7 +130,7 @@ class Rule(_Frozen):
     receivers: tuple[str, ...] = (ANY,)
     queries_per_day: Annotated[int, Field(ge=0)] = 0
     retention_days: Annotated[int, Field(ge=0, le=3650)] = 0
-    dp: DpTerms = DpTerms()
+    dp: DpTerms | None = None
 
     @field_validator("scalar_functions")
     @classmethod
@@ -137,6 +139,16 @@ class Rule(_Frozen):
         if unknown:
             raise ValueError("scalar_functions lists what is no function: " + ", ".join(unknown)[:60])
         return names
+
+    @property
+    def dp_terms(self) -> DpTerms:
+        """What noised questions may spend."""
+        return self.dp or DpTerms()
+
+    @property
+    def allows_noise(self) -> bool:
+        """Whether the dataset may be part of noised questions."""
+        return self.privacy is Mode.DP or self.dp is not None
 
 
 class RuleDocument(_Frozen):

@@ -39,16 +39,12 @@ class Protection:
     @property
     def max_rows(self) -> int:
         """Rows per person and cell in dp mode."""
-        return min(rule.dp.max_rows_per_person for rule in self._noisy)
+        return min(rule.dp_terms.max_rows_per_person for rule in self.rules)
 
     @property
     def max_groups(self) -> int:
         """Cells per person in dp mode."""
-        return min(rule.dp.max_groups_per_person for rule in self._noisy)
-
-    @property
-    def _noisy(self) -> Sequence[Rule]:
-        return [rule for rule in self.rules if rule.privacy is Mode.DP] or self.rules
+        return min(rule.dp_terms.max_groups_per_person for rule in self.rules)
 
 
 def release_terms(release: Release, schema: Schema, protection: Protection) -> ReleaseTerms:

@@ -64,6 +64,8 @@ def check(question: Question, catalog: Catalog) -> Verdict:
     rules = [catalog[name].rule for name in datasets]
     _check_asker(question, rules, reasons)
     mode = Mode.DP if any(rule.privacy is Mode.DP for rule in rules) else Mode.THRESHOLD
+    if mode is Mode.DP:
+        _check_noise(catalog, datasets, reasons)
     epsilon, delta = _price(question, rules, mode, reasons)
     share = 1 / len(plan.releases)
     terms = []
@@ -106,16 +108,29 @@ def _check_asker(question: Question, rules: Sequence[Rule], reasons: Reasons) ->
         )
 
 
+def _check_noise(catalog: Catalog, datasets: Sequence[str], reasons: Reasons) -> None:
+    """Noise takes the place of thresholds, so every owner must have agreed to it and said what it may cost."""
+    for name in datasets:
+        if not catalog[name].rule.allows_noise:
+            reasons.add(
+                Reason(
+                    "noise_not_allowed",
+                    f"{name} may not be part of a noised question",
+                    "ask its owner to add [rule.dp] to its rules, or leave out the dataset with noise",
+                )
+            )
+
+
 def _price(question: Question, rules: Sequence[Rule], mode: Mode, reasons: Reasons) -> tuple[float, float]:
     """Epsilon and delta of the whole question; zero in threshold mode."""
     if mode is Mode.THRESHOLD:
         if question.epsilon:
             reasons.add(Reason("epsilon", "no owner asks for noise, so epsilon buys nothing", "leave it out"))
         return 0.0, 0.0
-    protected = [rule.dp for rule in rules if rule.privacy is Mode.DP]
-    most = min(dp.epsilon_per_query for dp in protected)
+    terms = [rule.dp_terms for rule in rules]
+    most = min(dp.epsilon_per_query for dp in terms)
     if not 0 <= question.epsilon <= most:
         reasons.add(
             Reason("epsilon", f"epsilon lies outside what one query may spend, {most:g}", "ask for less")
         )
-    return min(question.epsilon or most, most), min(dp.delta_per_query for dp in protected)
+    return min(question.epsilon or most, most), min(dp.delta_per_query for dp in terms)

@@ -20,6 +20,7 @@ from cleanroom.governance.room_ids import random_text
 from cleanroom.service.broker_bodies import BrokerRequestBody, BrokerRequestKind, BrokerRequestsAsked
 from cleanroom.service.connected_broker import BrokerPlace, ConnectedBroker, Waiter
 from cleanroom.worker.executor import CommitRequest, GrantRequest
+from privacy.canonical_json import digest_of
 
 ANSWER_SECONDS = 10.0
 NONCE_SECONDS = 5.0  # in which a broker that is there has to offer another nonce
@@ -111,14 +112,14 @@ class BrokerExchange:
     def grants(self, request: GrantRequest) -> Mapping[str, bytes]:
         """Every owner's sealed grant, from the process whose nonce was used. Raises BrokerAway, KeyRefused."""
         nonces = {owner: nonce.hex() for owner, nonce in request.nonces.items()}
-        query_id = str(request.statement["query_id"])
+        statement = digest_of(request.statement)
         asked: dict[str, BrokerRequestBody] = {}
         with self._changed:
             brokers = {}
             for owner in request.owners:
                 here = self._here(BrokerPlace(request.collaboration, owner))
                 broker = _known(owner, (one for one in here if one.gave(nonces[owner])))
-                broker.grants_for(query_id)
+                broker.grants_for(statement)
                 brokers[owner] = broker
                 asked[owner] = BrokerRequestBody(
                     id=_new_id(),
@@ -131,14 +132,17 @@ class BrokerExchange:
         return {owner: _decoded(owner, answer) for owner, answer in answers.items()}
 
     def confirm(self, request: CommitRequest) -> Mapping[str, str]:
-        """Every owner's confirmation, from the process that granted. Raises BrokerAway, KeyRefused."""
+        """Every owner's confirmation, from the process that granted. Raises BrokerAway, KeyRefused.
+
+        A query that is tried again has another statement each time, with the nonces of that try.
+        """
         document = dict(request.document)
-        query_id = str(document["body"]["query_id"])
+        statement = str(document["body"]["statement"])
         with self._changed:
             brokers, asked = {}, {}
             for owner in request.owners:
                 here = self._here(BrokerPlace(request.collaboration, owner))
-                brokers[owner] = _known(owner, (one for one in here if one.granted_for(query_id)))
+                brokers[owner] = _known(owner, (one for one in here if one.granted_for(statement)))
                 asked[owner] = BrokerRequestBody(
                     id=_new_id(), kind=BrokerRequestKind.COMMIT, document=document
                 )

@@ -70,13 +70,13 @@ class ConnectedBroker:
         """Whether the nonce is of this process and was used."""
         return nonce in self._used
 
-    def grants_for(self, query_id: str) -> None:
-        """This process was asked for a query's keys, so that it is asked to confirm its state too."""
-        _remember(self._granting, query_id)
+    def grants_for(self, statement: str) -> None:
+        """It was asked for keys for the statement of that digest, so that it is asked to confirm its state too."""
+        _remember(self._granting, statement)
 
-    def granted_for(self, query_id: str) -> bool:
+    def granted_for(self, statement: str) -> bool:
         """Whether it was."""
-        return query_id in self._granting
+        return statement in self._granting
 
     def put(self, request: BrokerRequestBody) -> None:
         """Hand it a request with its next answer."""

@@ -24,7 +24,8 @@ from cleanroom.worker.enclave_executor import WORKER_PROGRAM, EnclaveExecutor
 from privacy.enclave.availability import require
 from privacy.enclave.emulated_backend import EmulatedBackend
 from privacy.enclave.emulated_platform import EmulatedPlatform
-from privacy.enclave.sandbox_profile import Isolation, SandboxProfile
+from privacy.enclave.isolation import Isolation
+from privacy.enclave.sandbox_profile import SandboxProfile
 from privacy.errors import EnclaveUnavailable
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from privacy.enclave.sandbox_profile import Isolation
+from privacy.enclave.isolation import Isolation
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 

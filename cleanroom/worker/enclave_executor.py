@@ -30,8 +30,8 @@ from cleanroom.worker.executor import CommitRequest, GrantRequest, KeyBrokers
 from cleanroom.worker.job import Job, Outcome, SealedState
 from cleanroom.worker.message_frames import MessageTooLarge, frames_of, message_from
 from privacy.enclave.enclave_program import EnclaveProgram
+from privacy.enclave.isolation import Isolation
 from privacy.enclave.measurement import Measurement
-from privacy.enclave.sandbox_profile import Isolation
 from privacy.enclave.tee_backend import Enclave, TeeBackend
 from privacy.errors import EnclaveFailed, EnclaveUnavailable
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from cleanroom.worker.job import Job, Outcome, SealedState
+from privacy.enclave.isolation import Isolation
 from privacy.enclave.measurement import Measurement
-from privacy.enclave.sandbox_profile import Isolation
 
 
 @dataclass(frozen=True)

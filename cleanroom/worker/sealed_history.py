@@ -6,8 +6,9 @@ committed to; a state is taken only if it comes after that, for every owner that
 
 Guarantee: without the state key nothing but a length shows; an older state, one of a branch that an involved owner
     does not know, or one of another collaboration is refused.
-Not covered: an owner that works together with the service. It has the key and can write any history; what it cannot
-    do is open another owner's tables. Releases without an owner's data bind nobody of whom they hold nothing.
+Not covered: an owner that works together with the service. It has the key and can write any history, and read from
+    it what people whose tokens it knows added to releases; what it cannot do is open another owner's tables. Releases
+    without an owner's data bind nobody of whom they hold nothing.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def open_state(
             return known
     raise StateRolledBack(
         "the record of earlier releases does not open, or is older than what owners committed to; nothing was released",
-        hint="restore the newest backup of the service's database; without the record no release can be judged",
+        hint="find out what was put back, the service's database or an owner's broker, and restore its newest copy",
     )
 
 

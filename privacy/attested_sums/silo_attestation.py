@@ -44,7 +44,10 @@ def new_challenge(
 def accept_enclave(
     terms: SumTerms, document: bytes, *, expected: Expected, rules: EnclaveRules, now: datetime
 ) -> EnclaveAddress:
-    """The enclave to seal to. Raises RosterRefused, UntrustedPeer or AttestationRefused; nothing was sent."""
+    """The enclave to seal to. Raises RosterRefused, UntrustedPeer or AttestationRefused; nothing was sent.
+
+    Whether its silos are those that the run began with, the silo compares itself (`SumTerms.membership`).
+    """
     _require_own_place(terms, expected)
     _require_pinned(terms, expected.challenge.silo, rules.peers)
     attested = verify_attestation(document, rules.policy, nonce=terms.nonce, now=now)

@@ -3,9 +3,10 @@
 from functools import cache
 
 from privacy.enclave.enclave_program import EnclaveProgram
+from privacy.enclave.isolation import Isolation
 from privacy.enclave.measuring import measure
 from privacy.enclave.resource_limits import ResourceLimits
-from privacy.enclave.sandbox_profile import Isolation, SandboxProfile
+from privacy.enclave.sandbox_profile import SandboxProfile
 
 SUM_ENCLAVE = EnclaveProgram("sum enclave", "server.sum_enclave")
 # It writes nothing, and lives as long as the run.

@@ -5,14 +5,20 @@ coordinator starts an enclave and hands it the terms; the enclave has them attes
 every silo checks the document (`silo_attestation`) and seals its updates to that key from then on (`sealed_update`).
 
 Guarantee, against a coordinator that may deviate in any way, given that the attested code runs where its measurement
-says: it learns of each sum number of a run at most one sum, over at least `needed` of the silos that everybody pinned,
-and nothing else of their vectors. Reason: updates open with a key that never leaves the enclave, are signed by pinned
-keys (so none can be made up), name run, terms, enclave, silo and sum, and each silo answers each sum number once ever,
-whichever enclave asks; the enclave takes one update a silo and sum, and opens each sum once, in rising order.
-Unit: one silo's vector in one sum. Rests on: X25519 with HPKE, Ed25519, and the platform that attests. With an emulated
-platform that is the operating system of the coordinator's host: its root reads the enclave's memory.
-Not covered: what a sum itself reveals (noise does that), and what two sums of different numbers differ in; a silo that
-lies about its data; silos that pool what they know with the coordinator take their own parts off.
+says, among silos that were shown the same list (silos, keys, `needed`) and with fewer than 2 * needed - n of these n on
+the coordinator's side: it learns of each sum number of a run at most one sum, over at least `needed` silos that
+everybody pinned, and nothing else of their vectors. Reason: updates open with a key that never leaves the enclave, are
+signed by pinned keys (so none can be made up), name run, terms, enclave, silo and sum, and each silo answers each sum
+number once ever, whichever enclave asks, and keeps to the first list it was shown in a run; the enclave takes one
+update a silo and sum, and opens each sum once, in rising order. `needed` is over two thirds of n, so two sums have
+silos in common; only those on the coordinator's side answer twice.
+Unit: one silo's vector in one sum. Rests on: X25519 with HPKE, Ed25519, and the platform that attests. While that is
+emulated, whoever controls the coordinator's process or its account, or reads its folder or a backup of it, holds the
+root and can attest anything: against them only masks and noise hold.
+Not covered: what a sum itself reveals (noise does that), and what two sums of different numbers differ in: the
+coordinator chooses who is left out, and may ask the same under two numbers. Different lists for different silos: that
+is two runs under one id, of which each silo's own `min_silos` alone bounds the sums. A silo that lies about its data;
+silos that pool what they know with the coordinator take their own parts off.
 """
 
 import hashlib
@@ -27,6 +33,7 @@ from privacy.masks.secure_aggregation import (
     LARGEST_ROUND,
     MINIMUM_ROSTER,
     canonical_bytes,
+    smallest_threshold,
 )
 
 NONCE_BYTES = 32
@@ -46,7 +53,8 @@ class Challenge:
 class SumTerms:
     """One enclave's run, silos and rules. The attestation's user data is `digest`, its nonce is `nonce`.
 
-    `roster_digest`: of the masks' roster; empty where vectors are sealed without masks. Raises RosterRefused.
+    `roster_digest`: of the masks' roster; empty where vectors are sealed without masks. `needed`: over two thirds of
+    the silos, else two sums of one number could be of different ones. Raises RosterRefused.
     """
 
     run_id: str
@@ -59,9 +67,10 @@ class SumTerms:
 
     def __post_init__(self) -> None:
         count = len(self.silos)
+        fewest = max(MINIMUM_ROSTER, smallest_threshold(count))
         sound = (
             list(self.silos) == sorted(set(self.silos))
-            and MINIMUM_ROSTER <= self.needed <= count <= LARGEST_ROSTER
+            and fewest <= self.needed <= count <= LARGEST_ROSTER
             and len(self.invitation) == DIGEST_BYTES
             and len(self.roster_digest) in (0, DIGEST_BYTES)
             and [len(key) for key in self.public_keys] == [PUBLIC_KEY_BYTES] * count
@@ -71,7 +80,7 @@ class SumTerms:
         if not sound:
             raise RosterRefused(
                 f"an enclave's terms name {count} silos, of which {self.needed} must be in a sum, in the wrong shape; "
-                f"at least {MINIMUM_ROSTER} are needed",
+                f"at least {fewest} are needed",
                 hint="bring more silos into the run, each under its own name and key",
             )
 
@@ -92,6 +101,16 @@ class SumTerms:
         parts = (part for column in columns for part in column)
         head = (self.run_id, self.invitation, self.roster_digest, self.needed, len(self.silos))
         return hashlib.sha256(canonical_bytes("mixroom/attested-sum/v1/terms", *head, *parts)).digest()
+
+    @property
+    def membership(self) -> bytes:
+        """SHA-256 over what may not change within a run, however often its enclave does: silos, keys and `needed`.
+
+        The masks' roster may: silos make new keys for it when a run is resumed.
+        """
+        pairs = (part for pair in zip(self.silos, self.public_keys, strict=True) for part in pair)
+        head = (self.run_id, self.needed, len(self.silos))
+        return hashlib.sha256(canonical_bytes("mixroom/attested-sum/v1/members", *head, *pairs)).digest()
 
     def public_key_of(self, silo: str) -> bytes:
         """The key that signs a silo's updates. Raises RosterRefused for a silo that is not of the run."""

@@ -7,9 +7,10 @@ import tempfile
 from privacy.enclave.channel import ChannelBroken, Kind
 from privacy.enclave.enclave_program import EnclaveProgram
 from privacy.enclave.enclave_starter import EnclaveStarter
+from privacy.enclave.isolation import Isolation
 from privacy.enclave.laid_out import LaidOut
 from privacy.enclave.program_files import files_of
-from privacy.enclave.sandbox_profile import Isolation, SandboxProfile
+from privacy.enclave.sandbox_profile import SandboxProfile
 from privacy.errors import EnclaveUnavailable
 
 TRIAL = EnclaveProgram("trial", "privacy.enclave.trial")
@@ -42,15 +43,17 @@ def require(isolation: Isolation) -> None:
 
 def _starts(laid_out: LaidOut, errors: int) -> bool:
     starter = EnclaveStarter(laid_out, TRIAL.module, errors=errors)
-    process, channel = starter.start()
     try:
-        return channel.receive(seconds=TRIAL_SECONDS).kind is Kind.READY
-    except ChannelBroken:
-        return False
+        process, channel = starter.start()
+        try:
+            return channel.receive(seconds=TRIAL_SECONDS).kind is Kind.READY
+        except ChannelBroken:
+            return False
+        finally:
+            process.kill()
+            process.wait()
+            channel.close()
     finally:
-        process.kill()
-        process.wait()
-        channel.close()
         starter.close()
 
 
@@ -62,7 +65,11 @@ def _unavailable(isolation: Isolation, words: str) -> EnclaveUnavailable:
             "and installed files that any user may read; or ask for reduced isolation"
         )
     else:
-        hint = "the kernel must have seccomp filters (Linux 4.14 or later)"
+        hint = (
+            "the kernel must have seccomp filters (Linux 4.14 or later) and Landlock (Linux 5.13 or later, with "
+            '"landlock" in /sys/kernel/security/lsm: boot with lsm=landlock,.. added to what stands there); '
+            "or ask for full isolation"
+        )
     return EnclaveUnavailable(
         f"an enclave with {isolation} isolation cannot be started on this machine: {words or 'no reason given'}",
         hint=hint,

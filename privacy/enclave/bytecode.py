@@ -3,6 +3,7 @@
 Python's own caches lie next to the modules and nobody measured them, so no enclave reads them. Without any, loading
 the libraries would take seconds: what the first enclave imported is compiled, in a process of its own, for the others.
 It is kept for as long as this process, or in a folder: there it needs the protection that the platform's key has.
+Of Python's own library, which is not measured, Python compares the sources with it each time.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ from __future__ import annotations
 import atexit
 import functools
 import json
+import os
+import re
 import shutil
+import stat
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from privacy.enclave.laid_out import ShownFile
+from privacy.enclave.laid_out import PYTHON, ShownFile
+from privacy.enclave.temporary_folder import TemporaryFolder
+from privacy.errors import EnclaveUnavailable
 
 _SUFFIX = f".{sys.implementation.cache_tag}.pyc"
 _DONE = "done"
@@ -27,16 +32,16 @@ _COMPILE = """\
 import json, os, pathlib, py_compile, sys
 os.nice(10)
 done, jobs = json.load(sys.stdin)
-for source, target in jobs:
+for source, target, mode in jobs:
     try:
-        py_compile.compile(
-            source, target, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
-        )
+        py_compile.compile(source, target, doraise=True, invalidation_mode=py_compile.PycInvalidationMode[mode])
     except (OSError, SyntaxError, ValueError, py_compile.PyCompileError):
         continue
 pathlib.Path(done).touch()
 """
 MOST_MODULES = 20_000
+_CODE = re.compile(r"[0-9a-f]{96}")
+_WRITABLE_BY_OTHERS = 0o022
 
 
 class Bytecode:
@@ -49,17 +54,20 @@ class Bytecode:
 
     @classmethod
     def of(cls, code: str, kept_in: Path | None) -> Bytecode:
-        """That of the program with this measurement; that of other ones is removed from `kept_in`.
+        """That of the program with this measurement; that of other ones is removed from `kept_in`, and nothing else.
 
         Without a folder it is shared by all who ask in this process: services of tests start many enclaves.
+        Raises EnclaveUnavailable for a folder that others could put code into.
         """
         if kept_in is None:
             return _for_this_process(code)
         kept_in.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _require_own(kept_in)
         for other in kept_in.iterdir():
-            if other.name != code:
+            if other.name != code and _CODE.fullmatch(other.name) and not other.is_symlink():
                 shutil.rmtree(other, ignore_errors=True)
-        (kept_in / code).mkdir(exist_ok=True)
+        (kept_in / code).mkdir(mode=0o755, exist_ok=True)
+        _require_own(kept_in / code)
         return _compiled_once(kept_in / code)
 
     @property
@@ -88,20 +96,23 @@ class Bytecode:
                 self._process.kill()
                 self._process.wait()
 
-    def _jobs(self, imported: bytes, shown: Callable[[str], ShownFile | None]) -> list[tuple[str, str]]:
+    def _jobs(self, imported: bytes, shown: Callable[[str], ShownFile | None]) -> list[tuple[str, str, str]]:
+        """Source, target and how Python is to tell that it fits."""
         jobs = []
         for seen in imported.decode(errors="replace").splitlines()[:MOST_MODULES]:
             file = shown(seen)
             if file is not None and file.source.suffix == ".py" and file.source.is_file():
-                jobs.append((str(file.source), str((self.folder / file.name).with_suffix(_SUFFIX))))
+                mode = "CHECKED_HASH" if file.name.startswith(f"{PYTHON[1:]}/") else "UNCHECKED_HASH"
+                jobs.append((str(file.source), str((self.folder / file.name).with_suffix(_SUFFIX)), mode))
         return jobs
 
 
 @functools.cache
 def _for_this_process(code: str) -> Bytecode:
-    folder = Path(tempfile.mkdtemp(prefix="mixroom-bytecode-"))
-    folder.chmod(0o755)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    temporary = TemporaryFolder("mixroom-bytecode-")
+    atexit.register(temporary.close)
+    folder = temporary.path / "compiled"
+    folder.mkdir(mode=0o755)
     return _compiled_once(folder)
 
 
@@ -112,7 +123,16 @@ def _compiled_once(folder: Path) -> Bytecode:
     return bytecode
 
 
-def _start(done: Path, jobs: list[tuple[str, str]]) -> subprocess.Popen[bytes]:
+def _require_own(folder: Path) -> None:
+    found = os.lstat(folder)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & _WRITABLE_BY_OTHERS:
+        raise EnclaveUnavailable(
+            f"{folder} may be written to by others, or is no folder of this user's; nothing was started",
+            hint="remove it: it holds compiled code, which is made anew",
+        )
+
+
+def _start(done: Path, jobs: list[tuple[str, str, str]]) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", "-B", "-c", _COMPILE],
         stdin=subprocess.PIPE,

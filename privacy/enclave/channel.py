@@ -2,6 +2,7 @@
 
 Frame: one byte of kind, eight bytes of length (big endian), the content. Descriptors of open files travel into the
 enclave only, with the frame's first bytes: the host reads in a way in which the kernel drops those sent to it.
+Each kind has its own greatest length, refused before any content is read.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from enum import IntEnum
 
 MOST_BYTES = 64 * 1024 * 1024
 MOST_FILES = 64
+MOST_REQUEST_BYTES = 8 * 1024  # of attestation: three fields in hex
+MOST_READY_BYTES = 4 * 1024 * 1024  # names of the files imported
+MOST_DOCUMENT_BYTES = 32 * 1024
 _HEADER = struct.Struct(">BQ")
 _SHORTEST_WAIT = 0.001
 
@@ -29,6 +33,12 @@ class Kind(IntEnum):
 
 
 _KINDS = {int(kind): kind for kind in Kind}
+_MOST_BYTES = {
+    Kind.READY: MOST_READY_BYTES,
+    Kind.MESSAGE: MOST_BYTES,
+    Kind.ATTEST: MOST_REQUEST_BYTES,
+    Kind.ATTESTED: MOST_DOCUMENT_BYTES,
+}
 
 
 @dataclass(frozen=True)
@@ -55,8 +65,10 @@ class Channel:
         self, kind: Kind, content: bytes, files: Sequence[int] = (), *, seconds: float | None = None
     ) -> None:
         """Raises ChannelBroken when the other side is gone or does not read within `seconds` (None: waits)."""
-        if len(content) > MOST_BYTES or len(files) > MOST_FILES:
-            raise ValueError(f"a frame holds at most {MOST_BYTES} bytes and {MOST_FILES} files")
+        if len(content) > _MOST_BYTES[kind] or len(files) > MOST_FILES:
+            raise ValueError(
+                f"a frame of this kind holds at most {_MOST_BYTES[kind]} bytes and {MOST_FILES} files"
+            )
         try:
             self._wait_at_most(seconds)
             header = _HEADER.pack(kind, len(content))
@@ -73,7 +85,7 @@ class Channel:
         header = bytearray(_HEADER.size)
         files = self._fill(memoryview(header), deadline, takes_files=self._takes_files)
         kind, length = _HEADER.unpack(header)
-        if length > MOST_BYTES or kind not in _KINDS:
+        if kind not in _KINDS or length > _MOST_BYTES[_KINDS[kind]]:
             raise ChannelBroken
         content = bytearray(length)
         self._fill(memoryview(content), deadline)

@@ -47,14 +47,6 @@ def sign1(payload: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
     return encode([PROTECTED, {}, payload, signature])
 
 
-def open_sign1(document: bytes, public_key: ec.EllipticCurvePublicKey) -> bytes:
-    """The payload, if the owner of `public_key` signed it. Raises AttestationRefused."""
-    parts = parse_sign1(document)
-    if not parts.is_signed_by(public_key):
-        raise attestation_refused()
-    return parts.payload
-
-
 def parse_sign1(document: bytes) -> Sign1:
     """The parts of a tagged or untagged document. Raises AttestationRefused for any other shape or algorithm."""
     try:

@@ -1,7 +1,7 @@
 """The platform that emulated enclaves run on: a root of trust in a file, and the documents under it.
 
 It stands where Nitro's hypervisor and AWS's certificates do, with their formats and none of their protection: whoever
-can read the file can attest anything. The root's name says so, and policies for production refuse it.
+can read the file can attest anything. The root's name says so; policies for production refuse it by its digest.
 """
 
 from __future__ import annotations

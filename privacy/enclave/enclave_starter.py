@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from privacy.enclave.channel import Channel
 from privacy.enclave.laid_out import LaidOut
+from privacy.enclave.yielding import yield_processor, yielding_memory
 from privacy.errors import EnclaveUnavailable
 
 
@@ -18,7 +19,7 @@ class EnclaveStarter:
     def __init__(self, laid_out: LaidOut, module: str, *, errors: int | None) -> None:
         """`errors`: where standard error goes; None: to that of the service."""
         self._laid_out, self._module, self._errors = laid_out, module, errors
-        self._thread = ThreadPoolExecutor(1, "enclave-starter")
+        self._thread = ThreadPoolExecutor(1, "enclave-starter", initializer=yield_processor)
 
     def start(self) -> tuple[subprocess.Popen[bytes], Channel]:
         """A process and the host's end of its channel. Raises EnclaveUnavailable."""
@@ -40,6 +41,8 @@ class EnclaveStarter:
                 command, environment = self._laid_out.command(
                     self._module, inside.fileno(), first_filter.fileno()
                 )
+                if self._laid_out.is_wrapped:  # else the program does that itself
+                    command = yielding_memory(command)
                 wrapper_reads = (first_filter.fileno(),) if self._laid_out.is_wrapped else ()
                 process = subprocess.Popen(
                     command,

@@ -18,6 +18,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
+from pathlib import Path
 
 from privacy.enclave.attestation_request import AttestationRequest
 from privacy.enclave.channel import Channel, ChannelBroken, Frame, Kind
@@ -30,8 +31,11 @@ KEYS_NAME = "enclave"
 class InsideEnclave:
     """The enclave as the program in it sees it. For one thread."""
 
-    def __init__(self, channel: Channel, spill_folder: str) -> None:
-        """`spill_folder`: the only place to write to, in memory; reduced isolation may not allow even that."""
+    def __init__(self, channel: Channel, spill_folder: Path | None) -> None:
+        """`spill_folder`: the only place to write to, in memory, so that nothing there reaches the host's disk.
+
+        None in reduced isolation where the kernel gives no such place: nothing can be written then.
+        """
         self._channel, self.spill_folder = channel, spill_folder
         self._waiting: deque[Frame] = deque()
         self.keys = PartyKeys.generate(KEYS_NAME)
@@ -44,8 +48,8 @@ class InsideEnclave:
         """
         folder, number = sys.argv[1], int(sys.argv[2])
         end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=number)
-        settings = lock_down(folder)
-        enclave = cls(Channel(end, takes_files=True), settings.spill)
+        spill_folder = lock_down(folder)
+        enclave = cls(Channel(end, takes_files=True), spill_folder)
         threading.Thread(target=_end_with_the_host, args=(number,), daemon=True).start()
         enclave._send(Kind.READY, "\n".join(_imported_files()).encode())
         return enclave

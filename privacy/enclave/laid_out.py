@@ -6,24 +6,25 @@ measured is not there. Libraries are shown in place, one by one.
 
 from __future__ import annotations
 
+import hashlib
 import os
-import shutil
 import sys
 import sysconfig
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from privacy.enclave.boot import ENVIRONMENT, python_command
 from privacy.enclave.bubblewrap import BubblewrapSettings, Mount, bubblewrap_command
 from privacy.enclave.installed_libraries import Library
+from privacy.enclave.isolation import Isolation
 from privacy.enclave.lockdown import FIRST_FILTER, SECOND_FILTER, SETTINGS_FILE, LockdownSettings
 from privacy.enclave.ordinary_user import free_user, is_open_to_all
 from privacy.enclave.program_files import ProgramFiles
-from privacy.enclave.sandbox_profile import Isolation, SandboxProfile
+from privacy.enclave.sandbox_profile import SandboxProfile
 from privacy.enclave.seccomp_filter import filter_program
 from privacy.enclave.system_calls import AFTERWARDS, AT_LAUNCH
+from privacy.enclave.temporary_folder import TemporaryFolder
 from privacy.errors import EnclaveUnavailable
 
 INSIDE = "/enclave"
@@ -41,29 +42,36 @@ class ShownFile:
 
 
 class LaidOut:
-    """A folder of this process with everything; `close` removes it."""
+    """A folder of this process with everything; `close` removes it.
 
-    def __init__(self, files: ProgramFiles, profile: SandboxProfile, bytecode: Path | None = None) -> None:
+    Guarantee: with `digests`, own modules are copied with exactly the content that was measured.
+    """
+
+    def __init__(
+        self,
+        files: ProgramFiles,
+        profile: SandboxProfile,
+        bytecode: Path | None = None,
+        *,
+        digests: Mapping[str, str] | None = None,
+    ) -> None:
         """`bytecode`: the folder to take it from, if there is one, by the names of files shown.
 
-        Raises EnclaveUnavailable when a module or the interpreter cannot be laid out.
+        digests: SHA-384 in hex of own modules, by name; None for a program that is not measured.
+        Raises EnclaveUnavailable when a module or the interpreter cannot be laid out: no folder is left then.
         """
         self._profile = profile
         self.is_wrapped = profile.isolation is Isolation.FULL
         self._libraries = _by_name(files)
         self._base, self._interpreter = _interpreter()
-        self.folder = Path(tempfile.mkdtemp(prefix="mixroom-enclave-"))
-        self.folder.chmod(0o755)  # holds code and settings only, and the program may be an ordinary user
-        for name in ("app", "site", "bytecode", "spill"):
-            (self.folder / name).mkdir(mode=0o755)
-        for name, path in files.first_party:
-            _copy(path, self.folder / "app" / name)
-        for library in files.distributions:
-            _write_metadata(library, self.folder / "app")
+        self._temporary = TemporaryFolder("mixroom-enclave-")
+        self.folder = self._temporary.path
         self._bytecode = bytecode or self.folder / "bytecode"
-        self._write_settings()
-        if not self.is_wrapped:
-            self._link()
+        try:
+            self._fill(files, digests)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def seen_as(self) -> str:
@@ -102,7 +110,20 @@ class LaidOut:
 
     def close(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._temporary.close()
+
+    def _fill(self, files: ProgramFiles, digests: Mapping[str, str] | None) -> None:
+        for name in ("app", "site", "bytecode"):
+            (self.folder / name).mkdir(mode=0o755)
+        # A place for memory to be mounted at. Where that fails nothing may be written there, to the host's disk.
+        (self.folder / "spill").mkdir(mode=0o755 if self._profile.isolation is Isolation.NONE else 0o555)
+        for name, path in files.first_party:
+            _copy(path, self.folder / "app" / name, None if digests is None else digests.get(name, ""))
+        for library in files.distributions:
+            _write_metadata(library, self.folder / "app")
+        self._write_settings()
+        if not self.is_wrapped:
+            self._link()
 
     def _seen_base(self, inner: str) -> str:
         return f"{PYTHON}/{inner}" if self.is_wrapped else str(self._base / inner)
@@ -183,10 +204,16 @@ def _interpreter() -> tuple[Path, str]:
         ) from error
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, digest: str | None) -> None:
+    """`digest`: the SHA-384 it must have, where one is known."""
     try:
+        content = source.read_bytes()
+        if digest is not None and hashlib.sha384(content).hexdigest() != digest:
+            raise EnclaveUnavailable(
+                f"{source} is not what was measured; nothing was started", hint="measure and start again"
+            )
         target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        target.write_bytes(content)
         target.chmod(0o644)
     except OSError as error:
         raise EnclaveUnavailable(

@@ -42,7 +42,7 @@ def landlock_version() -> int:
 
 
 def restrict_files(*, read: Sequence[str], write: Sequence[str]) -> bool:
-    """Restrict this process and its threads to come; False where the kernel has no Landlock.
+    """Restrict this process and its threads to come; False, and nothing is restricted, without Landlock in the kernel.
 
     To be called with one thread and after no_new_privs was set. Paths that are not there are passed over.
     """

@@ -41,6 +41,7 @@ class MeasuredProgram:
         self._sources, self._installed = sources, libraries
         self._lock = threading.Lock()
         self.files = files_of(program, sources=sources, libraries=libraries)
+        self._touched = 0
         self._seen = _states(self.files)  # before they are read: what changes later is read again
         self.lines = _lines(self.files, profile_manifest)
 
@@ -53,12 +54,22 @@ class MeasuredProgram:
             {CODE: _digest(self.lines), PLATFORM: _digest(runs_on), APPLICATION: _digest(application)}
         )
 
-    def require_unchanged(self) -> None:
-        """Raise EnclaveUnavailable when the files are not those that were measured. Cheap: reads only what changed."""
+    @property
+    def own_digests(self) -> Mapping[str, str]:
+        """SHA-384 in hex of the program's own modules, by their names below the sources."""
+        parts = (line.split(" ", 2) for line in self.lines)
+        return {name: digest for digest, kind, name in parts if kind == "code"}
+
+    def require_unchanged(self) -> int:
+        """Raise EnclaveUnavailable when the files are not those that were measured. Cheap: reads only what changed.
+
+        How often they were touched by now: the same number twice means that nobody wrote to them in between, even to
+        put them back afterwards.
+        """
         with self._lock:
             seen = _states(self.files)
             if seen == self._seen:
-                return
+                return self._touched
             files = files_of(self.program, sources=self._sources, libraries=self._installed)
             if _lines(files, self._profile) != self.lines:
                 raise EnclaveUnavailable(
@@ -66,6 +77,8 @@ class MeasuredProgram:
                     hint="restart the service, and let the partners allow the new measurement",
                 )
             self._seen = seen
+            self._touched += 1
+            return self._touched
 
 
 def measure(program: EnclaveProgram, profile_manifest: bytes, *, debug: bool = False) -> Measurement:

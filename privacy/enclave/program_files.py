@@ -4,7 +4,7 @@ Own code: the modules that the program imports, inside functions too, found wher
 package or an extension put in front of a module is taken instead of it. Libraries: the installed distributions behind
 all other imports, and those they require; of each, every file in its folders, so that an added module counts.
 Not followed: names of modules computed at run time, and the extras of a distribution. A sandbox that shows only
-`packages` and `roots` has nothing else to run. Not measured: Python's own library, of which only the version is.
+these modules and `roots` has nothing else to run. Not measured: Python's own library, of which only the version is.
 """
 
 from __future__ import annotations
@@ -47,11 +47,6 @@ class ProgramFiles:
     sources: Path
     first_party: tuple[tuple[str, Path], ...]
     distributions: tuple[Library, ...]
-
-    @property
-    def packages(self) -> tuple[Path, ...]:
-        """The top folders that hold own modules."""
-        return tuple(sorted({self.sources / name.split("/")[0] for name, _ in self.first_party}))
 
     @property
     def roots(self) -> tuple[Path, ...]:

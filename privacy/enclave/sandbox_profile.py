@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 
 from privacy.canonical_json import canonical_json
 from privacy.enclave.boot import BOOT, ENVIRONMENT, FLAGS
 from privacy.enclave.bubblewrap import TEMPLATE
+from privacy.enclave.isolation import Isolation
 from privacy.enclave.resource_limits import ResourceLimits
 from privacy.enclave.system_calls import AFTERWARDS, AT_LAUNCH
-
-
-class Isolation(StrEnum):
-    """What keeps an enclave apart."""
-
-    FULL = "full"  # bubblewrap, and all of the below
-    REDUCED = (
-        "reduced"  # limits, filters of system calls, Landlock, namespaces as far as the kernel gives them
-    )
-    NONE = "none"  # nothing: for debugging only, measured as zeros
 
 
 @dataclass(frozen=True)

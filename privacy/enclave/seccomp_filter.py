@@ -1,7 +1,7 @@
 """An allow-list of system calls as a program for the kernel's filter.
 
 Made outside, by libseccomp: inside, nothing but the kernel's own interface is needed to apply it. Calls of another
-architecture than the machine's own (32-bit, x32) end the process.
+architecture than the machine's own (32-bit, x32) end the process with all its threads.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ def filter_program(allowed: Sequence[SystemCall]) -> bytes:
             hint="on Debian or Ubuntu: sudo apt-get install libseccomp2",
         ) from error
     calls = pyseccomp.SyscallFilter(pyseccomp.ERRNO(errno.EPERM))
+    calls.set_attr(pyseccomp.Attr.ACT_BADARCH, pyseccomp.KILL_PROCESS)
     calls.add_rule(pyseccomp.ERRNO(errno.ENOSYS), _MISSING)
     for call in allowed:
         if not call.conditions:

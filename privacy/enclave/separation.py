@@ -17,9 +17,11 @@ from privacy.enclave.kernel_calls import (
     MS_NOSUID,
     MS_PRIVATE,
     MS_REC,
+    PR_SET_DUMPABLE,
     drop_bounding_set,
     drop_capabilities,
     mount,
+    prctl,
     unshare,
 )
 
@@ -38,27 +40,40 @@ class Separation:
 
 
 def separate(spill: str, spill_bytes: int, *, ordinary: int = 0) -> Separation:
-    """Own namespaces, nothing in /proc and its like, a sized file system in memory at `spill`, no capabilities, and the
-    user `ordinary` if one is given."""
+    """Own namespaces, nothing in /proc and its like, and a sized file system in memory at `spill`, each where the
+    kernel gives it. For certain: no capabilities, and the user `ordinary` if one is given.
+
+    Root without `ordinary`, as it is given none whose users cannot reach the code, stays root by name: without
+    capabilities, it still owns root's files, and Landlock alone keeps it from them.
+    Raises OSError when it cannot become that user.
+    """
     is_hidden = can_spill = False
-    if _own_namespaces():
+    privileged = _privileged()
+    if ordinary and not privileged:  # before a namespace of users, which has one user only
+        _become(ordinary)
+    if _own_namespaces(privileged=privileged):
         hidden = [_empty_at(folder, 4096, os.getuid()) for folder in _HIDDEN if os.path.isdir(folder)]
         is_hidden = all(hidden)
         can_spill = _empty_at(spill, spill_bytes, ordinary or os.getuid())
+    if ordinary and privileged:
+        _become(ordinary)
     drop_bounding_set()
-    if ordinary:
-        with suppress(OSError):  # root of a container that has no other users stays what it is
-            os.setgroups([])
-            os.setresgid(ordinary, ordinary, ordinary)
-            os.setresuid(ordinary, ordinary, ordinary)
     drop_capabilities()
     return Separation(can_spill, () if is_hidden else _OF_ITSELF)
 
 
-def _own_namespaces() -> bool:
+def _become(user: int) -> None:
+    drop_bounding_set()
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    prctl(PR_SET_DUMPABLE, 1)  # until the lockdown: else its own files in /proc are root's
+
+
+def _own_namespaces(*, privileged: bool) -> bool:
     """Whether they could be had; mounts made in them then stay in them."""
     try:
-        if not _privileged():
+        if not privileged:
             user, group = os.getuid(), os.getgid()
             unshare(CLONE_NEWUSER | _APART)
             _write("setgroups", "deny")
@@ -71,7 +86,7 @@ def _own_namespaces() -> bool:
 
 
 def _privileged() -> bool:
-    """As root with all its rights, without a namespace of users: there an ordinary user can be had."""
+    """As root with all its rights, without a namespace of users: there an ordinary user can be had afterwards."""
     if os.getuid() != 0:
         return False
     with suppress(OSError):

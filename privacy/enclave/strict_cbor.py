@@ -1,7 +1,8 @@
 """CBOR (RFC 8949) with one spelling for each value: what hostile senders may make a reader do is little.
 
-Only numbers, texts, bytes, lists, maps and null; no tags, no indefinite lengths, no key twice, lengths in their
-shortest form, nothing after the value. cbor2 alone would build huge numbers and regular expressions out of tags.
+Only whole numbers, texts, bytes, lists, maps and null: no fractions, infinities, booleans, undefined or other simple
+values; no tags, no indefinite lengths, no key twice, lengths in their shortest form, nothing after the value. cbor2
+alone would build huge numbers and regular expressions out of tags.
 One exception has to be asked for: a map of up to 23 keys that ends with a stop code, as AWS's documents are since 2025.
 """
 
@@ -13,6 +14,7 @@ from typing import Any, NoReturn
 import cbor2
 
 MOST_LEVELS = 4
+_PLAIN = frozenset({int, str, bytes, type(None)})
 _MAP_OF_ANY_LENGTH, _STOP = b"\xbf", b"\xff"
 
 
@@ -46,7 +48,20 @@ def decode(encoded: bytes, *, most_bytes: int, may_stop: bool = False) -> Any:
         raise CborRefused("not a value in the allowed spelling") from error
     if spelling != encoded:
         raise CborRefused("not the one spelling of its value")
+    if not _is_plain(value):
+        raise CborRefused("a value of another kind")
     return value
+
+
+def _is_plain(value: object) -> bool:
+    """Exact types: a boolean is a number to Python."""
+    match value:
+        case list():
+            return all(map(_is_plain, value))
+        case dict():
+            return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
+        case _:
+            return type(value) in _PLAIN
 
 
 def _with_stop(encoded_map: bytes) -> bytes:

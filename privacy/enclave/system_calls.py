@@ -71,7 +71,7 @@ AFTERWARDS = (
     _THREADS_ONLY,
     _with_first("fcntl", 1, _DUPFD, _GETFD, _SETFD, _GETFL, _DUPFD_CLOEXEC),
     _with_first("ioctl", 1, _TCGETS),
-    _with_first("prctl", 0, _GET_DUMPABLE, _SET_NAME, _SET_VMA),
+    _with_first("prctl", 0, _GET_DUMPABLE, _SET_VMA),  # no name, which all users of the host could read
     SystemCall("prlimit64", (Condition(2, 0),)),  # read a limit
 )
 """What is left once the program is locked down."""

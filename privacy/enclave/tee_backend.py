@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from privacy.enclave.isolation import Isolation
 from privacy.enclave.measurement import Measurement
-from privacy.enclave.sandbox_profile import Isolation
 
 
 class Enclave(Protocol):
-    """One running enclave, which serves one conversation. Every wait has an end; errors never say what ran inside."""
+    """One running enclave, which serves one conversation. Every wait has an end; errors never say what ran inside.
+
+    What a host learns of it: its messages, when they come, and attestation documents, of which 2 KB each are the
+    program's to choose (key, user data, nonce) and which the emulation limits to 16.
+    """
 
     @property
     def attestation(self) -> bytes | None:

@@ -1,7 +1,7 @@
 """A key holder whose keys exist in an enclave only: started, spoken to, and its sealed files kept, from outside."""
 
 import json
-import os
+from contextlib import ExitStack, closing
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -10,17 +10,19 @@ from typing import Any, Self
 from privacy.enclave.emulated_backend import EmulatedBackend
 from privacy.enclave.emulated_platform import EmulatedPlatform
 from privacy.enclave.enclave_program import EnclaveProgram
+from privacy.enclave.isolation import Isolation
 from privacy.enclave.resource_limits import ResourceLimits
-from privacy.enclave.sandbox_profile import Isolation, SandboxProfile
+from privacy.enclave.sandbox_profile import SandboxProfile
 from privacy.errors import EnclaveFailed, HolderGone, HolderUnusable
 from privacy.flat_messages import decode_message, encode_message
-from privacy.paillier.holder_enclave import Answered, Restore, StateFile
+from privacy.paillier.holder_enclave import AllRestored, Answered, Restore
 from privacy.paillier.holder_pipe import KINDS, Answer, Done, accepted
+from privacy.paillier.kept_files import KeptFiles, write_whole
 from privacy.sealing import new_key
 
 PROGRAM = EnclaveProgram("Paillier key holder", "privacy.paillier.holder_enclave")
 LIMITS = ResourceLimits(memory_bytes=4 * 2**30, spill_bytes=2**30, cpu_seconds=24 * 3600, threads=32)
-MARKER, STATE_KEY, STATE, SEALED = "enclave.json", "state.key", "state", ".sealed"
+MARKER, STATE_KEY, STATE = "enclave.json", "state.key", "state"
 ANSWER_SECONDS = 600.0  # a new key of many bits takes a while
 
 
@@ -31,8 +33,8 @@ def enclose(directory: Path, isolation: Isolation) -> None:
         raise HolderUnusable(
             "there is a key holder already; nothing was changed", hint="choose a new directory"
         )
-    _write(directory / STATE_KEY, new_key())
-    _write(directory / MARKER, json.dumps({"isolation": isolation.value}).encode())
+    write_whole(directory / STATE_KEY, new_key())
+    write_whole(directory / MARKER, json.dumps({"isolation": isolation.value}).encode())
 
 
 def is_enclosed(directory: Path) -> bool:
@@ -44,14 +46,21 @@ class EnclosedHolder:
     """As HolderProcess, over an enclave. One message at a time; safe to use from several threads."""
 
     def __init__(self, directory: Path) -> None:
-        """Start it with the files it had. Raises EnclaveUnavailable, HolderGone for files that do not open."""
+        """Start it with the files it had.
+
+        Raises EnclaveUnavailable, or HolderUnusable for files that do not belong together or are in use; nothing
+        stays open then.
+        """
         isolation = Isolation(json.loads((directory / MARKER).read_bytes())["isolation"])
-        self._state, self._lock = directory / STATE, Lock()
-        self._backend = EmulatedBackend(
-            PROGRAM, EmulatedPlatform.open(directory / "platform"), SandboxProfile(isolation, LIMITS)
-        )
-        self._enclave = self._backend.start()
-        self._tell(Restore((directory / STATE_KEY).read_bytes(), self._files()), Done)
+        profile, self._lock = SandboxProfile(isolation, LIMITS), Lock()
+        with ExitStack() as opened:
+            # Inside they lie in the spill folder: what it could not hold is not kept.
+            files = KeptFiles(directory / STATE, most_bytes=LIMITS.spill_bytes)
+            self._files = opened.enter_context(closing(files))
+            backend = EmulatedBackend(PROGRAM, EmulatedPlatform.open(directory / "platform"), profile)
+            self._enclave = opened.enter_context(closing(backend)).start()
+            self._restore((directory / STATE_KEY).read_bytes())
+            self._opened = opened.pop_all()
 
     def ask(self, message: Any, kind: type[Answer]) -> Answer:
         """The key holder's answer; its refusals are raised here. Raises HolderGone when it ended."""
@@ -59,7 +68,7 @@ class EnclosedHolder:
 
     def close(self) -> None:
         """End it."""
-        self._backend.close()
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self
@@ -69,6 +78,13 @@ class EnclosedHolder:
     ) -> None:
         self.close()
 
+    def _restore(self, state_key: bytes) -> None:
+        """One message a file: together they may be longer than a message can be."""
+        self._tell(Restore(state_key, self._files.index), Done)
+        for name in self._files.names:
+            self._tell(self._files.read(name), Done)
+        self._tell(AllRestored(), Done)
+
     def _tell(self, message: Any, kind: type[Answer]) -> Answer:
         with self._lock:
             try:
@@ -77,47 +93,11 @@ class EnclosedHolder:
             except EnclaveFailed as error:
                 raise HolderGone(
                     "the key holder's enclave ended without an answer; no sum was opened",
-                    hint="start it again and resume the run; if it ends at once, its files or its state key "
-                    "were changed: restore both from one backup",
+                    hint="start it again and resume the run",
                 ) from error
-            for file in answered.files:
-                self._keep(file)
+            try:
+                self._files.keep(answered.files)
+            except BaseException:
+                self._enclave.close()  # it takes them for kept, and would give the answer when it is asked again
+                raise
         return accepted(decode_message(answered.answer, KINDS), kind)
-
-    def _files(self) -> tuple[StateFile, ...]:
-        paths = sorted(self._state.rglob(f"*{SEALED}"))
-        return tuple(
-            StateFile(path.relative_to(self._state).as_posix().removesuffix(SEALED), path.read_bytes())
-            for path in paths
-        )
-
-    def _keep(self, file: StateFile) -> None:
-        path = self._state / f"{file.name}{SEALED}"
-        if not path.resolve().is_relative_to(self._state.resolve()):
-            raise HolderUnusable(
-                "the enclave names a file elsewhere; it was not written", hint="start it again"
-            )
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write(path, file.sealed)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all, for the owner's eyes only, and on the disk when this returns. Raises HolderUnusable."""
-    draft = path.with_name(f".{path.name}.new")
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise HolderUnusable(
-            "the key holder's disk cannot be written; no sum was given",
-            hint="free disk space or fix the permissions, then resume the run",
-        ) from error

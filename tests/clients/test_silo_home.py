@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from clients.errors import ReplayRefused
+from clients.errors import OutOfOrder, ReplayRefused
 from clients.silo_home import SiloHome, _answered, usual_witness_directory
 from privacy.accountant import GaussianEvent
 from privacy.errors import IdentityUnusable, LedgerRolledBack
@@ -330,6 +330,17 @@ def test_the_record_holds_numbers_and_digests_only(home: SiloHome) -> None:
 
     line = json.loads((home.run_directory("run") / "answered.jsonl").read_text(encoding="utf-8"))
     assert line == {"number": 1, "digest": ONE.hex()}
+
+
+def test_the_silos_of_an_enclave_are_agreed_to_once_per_run_and_are_no_sum(home: SiloHome) -> None:
+    home.agree_silos_once("run", ONE)
+    home.seal_once("run", 1, OTHER)
+    home.agree_silos_once("run", ONE)
+    home.agree_silos_once("other", OTHER)
+
+    again = SiloHome(home.silo, home.directory, home.limit, home.witnesses)
+    with pytest.raises(OutOfOrder, match="than the run's first one; nothing was sent"):
+        again.agree_silos_once("run", OTHER)
 
 
 def test_terms_are_agreed_to_once_per_run(home: SiloHome) -> None:

@@ -13,7 +13,8 @@ from mmm_models.intake.silo_file import read_silo_spec
 from privacy.attested_sums.sum_enclave_program import LIMITS, SUM_ENCLAVE
 from privacy.enclave.emulated_backend import EmulatedBackend
 from privacy.enclave.emulated_platform import EmulatedPlatform
-from privacy.enclave.sandbox_profile import Isolation, SandboxProfile
+from privacy.enclave.isolation import Isolation
+from privacy.enclave.sandbox_profile import SandboxProfile
 from privacy.enclave.tee_backend import TeeBackend
 from privacy.wire import (
     ATTEST,
@@ -28,7 +29,7 @@ from privacy.wire import (
     from_record,
     to_record,
 )
-from server.enclave_host import EnclaveHost
+from server.enclave_host import EnclaveHost, EnclaveParty
 from server.enclave_sums import EnclaveSums
 from server.errors import RoundAborted, SiloRefused, SumLost
 from server.run_plan import RunPlan, plan_run
@@ -320,6 +321,38 @@ def test_no_silo_answers_a_sum_twice_whatever_enclave_asks(enclosed: Make) -> No
 
     with pytest.raises(RoundAborted, match="ReplayRefused: silo-1 has already sealed its part of sum 1"):
         coordinator.sum(plan)
+
+
+@pytest.mark.parametrize("invited_again", [False, True])
+def test_no_later_enclave_of_a_run_serves_fewer_silos_than_the_first(
+    enclosed: Make, invited_again: bool
+) -> None:
+    """Else sums that four silos are in would be followed, under the same numbers, by sums of three."""
+    coordinator = enclosed()
+    plan = coordinator.start()
+    if invited_again:
+        for node in NODES:
+            assert not coordinator.say(node, JOIN, plan.invitation).has_error()
+    host = coordinator.host
+    host._party = replace(host._party, introductions=host._party.introductions[:3])
+
+    with pytest.raises(SiloRefused, match=r"silo-1 does not take part: OutOfOrder: .* other silos, keys"):
+        host.attest()
+
+
+def test_no_later_enclave_of_a_run_needs_fewer_silos_in_a_sum(
+    enclosed: Make, silo_files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silo 4 asks for all four; when it is left out of a sum, so must the others be."""
+    add_rules(silo_files[3], min_silos=4)
+    coordinator = enclosed()
+    coordinator.start()
+    assert coordinator.host.needed == 4
+    terms = EnclaveParty.terms
+    monkeypatch.setattr(EnclaveParty, "terms", lambda *given: replace(terms(*given), needed=3))
+
+    with pytest.raises(SiloRefused, match=r"silo-1 does not take part: OutOfOrder: .* fewest silos in a sum"):
+        coordinator.host.attest()
 
 
 def kill_enclave(coordinator: Enclosed) -> None:

@@ -10,12 +10,14 @@ import pytest
 from privacy.attested_sums.sealed_update import seal_update
 from privacy.attested_sums.sum_terms import SumQuestion
 from privacy.errors import MalformedMessage, PrivacyError, RosterRefused, RoundRefused, TooFewSilos
+from privacy.flat_messages import decode_message, encode_message
 from privacy.masks.key_agreement import build_roster, join_roster, offer_key
 from privacy.masks.mask_silo import answer_unmask, mask_update
 from privacy.masks.mask_state import SiloMaskState
 from privacy.masks.secure_aggregation import KeyRoster, UnmaskReply
 from privacy.update_messages import MaskedUpdateMessage, PlainUpdate, unpack_integers
 from server.enclave_messages import (
+    TO_ENCLAVE,
     Ask,
     Attested,
     Begin,
@@ -121,6 +123,26 @@ def test_a_sum_of_fewer_than_agreed_is_not_opened(inside: Inside) -> None:
 
     with pytest.raises(TooFewSilos, match="2 of 3 silos are in the sum, 3 are needed; nothing was opened"):
         inside.run.answer(Close())
+
+
+def test_terms_that_open_sums_of_half_the_silos_are_not_even_read(inside: Inside) -> None:
+    """Else two enclaves could open one number over a, b, c and over d, e, f."""
+    keys = tuple(bytes([place]) * 32 for place in range(6))
+    six = replace(inside.terms, needed=5, silos=tuple("abcdef"), public_keys=keys, nonces=keys)
+    message = encode_message(Begin(six))
+    assert decode_message(message, TO_ENCLAVE) == Begin(six)
+
+    with pytest.raises(MalformedMessage):
+        decode_message(message.replace(b'"needed": 5', b'"needed": 3'), TO_ENCLAVE)
+
+
+def test_a_sum_closed_too_early_is_opened_when_enough_silos_are_in_it(inside: Inside) -> None:
+    inside.ask()
+    with pytest.raises(TooFewSilos):
+        inside.run.answer(Close())
+
+    inside.take_all()
+    assert integers(inside.run.answer(Close())) == [111, 182, -267]
 
 
 def test_updates_of_one_sum_do_not_stay_for_the_next(inside: Inside) -> None:
@@ -285,6 +307,18 @@ def test_a_masked_update_comes_once(masks: InsideMasked) -> None:
 
     with pytest.raises(MalformedMessage, match="north"):
         masks.run.answer(update)
+
+
+def test_a_masked_sum_is_closed_once(masks: InsideMasked) -> None:
+    """Else the coordinator could have more and more silos left out."""
+    masks.ask()
+    for silo in SILOS:
+        masks.run.answer(masks.masked(silo))
+    masks.unmask_all()
+
+    with pytest.raises(RoundRefused, match="closed before"):
+        masks.run.answer(Close())
+    assert integers(masks.run.answer(Finish())) == [111, 182, -267]
 
 
 def test_without_all_shares_nothing_is_opened(masks: InsideMasked) -> None:

@@ -11,7 +11,7 @@ from privacy.attested_sums.sum_enclave_program import own_measurement
 from privacy.attested_sums.sum_terms import SumTerms
 from privacy.enclave.attestation_verifier import AttestationPolicy, verify_kept_attestation
 from privacy.enclave.emulated_platform import EmulatedPlatform
-from privacy.enclave.sandbox_profile import Isolation
+from privacy.enclave.isolation import Isolation
 from privacy.sum_schedule import Purpose
 from privacy.wire import SumRequest
 from server.enclave_sums import EnclaveSums
@@ -50,6 +50,9 @@ def test_a_run_in_the_sandbox_ends_in_the_same_model_to_the_last_bit(
         (settings.directory / "contributions.csv").read_bytes() for settings in (inside, outside)
     )
     assert found == expected
+    left = json.loads((inside.directory / "privacy.json").read_text(encoding="utf-8"))["left_silo"][0]
+    assert left.startswith("Only sums") is (secure_aggregation == "masks")
+    assert ("sealed to an emulated enclave" in left) is (secure_aggregation == "none")
 
 
 @pytest.mark.slow
@@ -76,7 +79,7 @@ def test_a_run_states_what_its_enclave_was_and_keeps_what_proves_it(
         "pairwise masks, taken off in an emulated enclave that every silo"
     )
     assert measured[:16] in box["secure_aggregation"]
-    assert any(line.startswith("Root on the coordinator's machine") for line in box["not_covered"])
+    assert any("hold its root and can attest anything" in line for line in box["not_covered"])
     proved = verify_kept_attestation(
         base64.b64decode(kept["document"]), AttestationPolicy((root,), frozenset())
     )

@@ -157,6 +157,7 @@ def test_the_service_holds_no_address(told):
     story, _, _ = told
     service = story.directory / "service"
     files = [path for path in (*service.rglob("*"), story.directory / "service.log") if path.is_file()]
+    files = [path for path in files if path.suffix != ".pyc"]  # the worker's code names domains, too
 
     assert any(path.name.startswith("room.db") for path in files)
     for path in files:
@@ -211,7 +212,10 @@ def test_an_answer_without_rows_says_so(small_story):
 def test_the_page_says_what_is_not_protected(small_story):
     text = re.sub(r"\s+", " ", room_page(small_story))
 
-    assert "an operator who is root on its machine can look into it while it has a table open" in text
+    assert (
+        "whoever is root on its machine, or acts as the service there, can look into it while it has a table open"
+        in text
+    )
     assert "do not stop someone who already knows all members of a group but one; noise does" in text
 
 

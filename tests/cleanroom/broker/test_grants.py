@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from cleanroom.broker.allowed_code import CodeRules
-from cleanroom.errors import HomeUnusable, KeyRefused
+from cleanroom.errors import HomeUnusable, KeyRefused, ServiceUnreachable
 from cleanroom.rules.analysis_rule import Mode
 from cleanroom.worker.key_approval import approval_body, require_approved
 from cleanroom.worker.key_exchange import Grant, grant_context, state_key
@@ -130,6 +130,7 @@ def test_cells_presented_anew_cost_nothing_and_open_no_table(room: BrokerRoom) -
 
 def test_another_owners_noise_makes_the_whole_question_noised(room: BrokerRoom) -> None:
     room.put_rules("bea", "crm", privacy="dp")
+    room.put_rules("adv", "visits", dp={"epsilon_per_query": 1.0})
     assert room.granted(room.statement("visits", "crm", mode=Mode.DP)).dataset_keys
     with pytest.raises(KeyRefused):
         room.granted(room.statement("visits", "crm"))
@@ -215,3 +216,27 @@ def test_expired_keys_are_destroyed_when_the_rules_in_force_say_so(room: BrokerR
     assert tombstone.version == room.uploads["visits"].version
     assert room.logged()[-1][0] == "key destroyed"
     assert room.broker.retire_expired() == ()
+
+
+def test_keys_expire_when_the_service_is_away(room: BrokerRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+    room.put_rules("adv", "visits", retention_days=7)
+    assert room.broker.retire_expired() == ()
+
+    def unreachable() -> object:
+        raise ServiceUnreachable("the service does not answer")
+
+    monkeypatch.setattr(room, "record", unreachable)
+    room.restarted()
+    room.later(days=7)
+    (tombstone,) = room.broker.retire_expired()
+    assert tombstone.version == room.uploads["visits"].version
+
+
+def test_keys_expire_as_the_newest_rules_say_though_an_older_record_is_shown(room: BrokerRoom) -> None:
+    room.put_rules("adv", "visits", retention_days=30)
+    room.put_rules("adv", "visits", retention_days=7)
+    assert room.broker.retire_expired() == ()
+    del room.events[-1]
+    room.later(days=7)
+    (tombstone,) = room.broker.retire_expired()
+    assert tombstone.version == room.uploads["visits"].version

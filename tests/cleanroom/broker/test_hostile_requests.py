@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import os
 from dataclasses import replace
 from typing import Any
@@ -10,8 +11,18 @@ from typing import Any
 import pytest
 
 from cleanroom.broker.allowed_code import CodeRules
-from cleanroom.errors import KeyRefused, ServiceUnreachable
+from cleanroom.broker.broker_home import RECORD_HEAD
+from cleanroom.broker.verified_record import verified_record
+from cleanroom.errors import (
+    HomeUnusable,
+    KeyRefused,
+    LogBroken,
+    RoomError,
+    ServiceUnreachable,
+    StateRolledBack,
+)
 from cleanroom.governance.principal import MemberRole
+from cleanroom.governance.proposal_text import ProposalKind
 from cleanroom.governance.room_ids import new_version_id
 from cleanroom.governance.terms import new_collaboration_id
 from cleanroom.rules.analysis_rule import Mode
@@ -206,6 +217,15 @@ def test_an_expired_version(room: BrokerRoom) -> None:
     refuse(room, room.request(room.statement()), "expired")
 
 
+def test_another_owners_noise_in_the_place_of_thresholds(room: BrokerRoom) -> None:
+    room.put_rules("bea", "crm", privacy="dp", dp={"epsilon_per_query": 100.0})
+    refuse(room, room.request(room.statement("visits", "crm", mode=Mode.DP, epsilon=0.1)), "noise")
+    room.put_rules("adv", "visits", dp={"epsilon_per_query": 0.5})
+    room.later(minutes=2)
+    refuse(room, room.request(room.statement("visits", "crm", mode=Mode.DP, epsilon=0.6)), "price")
+    room.granted(room.statement("visits", "crm", mode=Mode.DP, epsilon=0.5))
+
+
 def test_more_epsilon_than_the_budget_has_left(room: BrokerRoom) -> None:
     room.put_rules("adv", "visits", privacy="dp", dp={"epsilon_budget": 1.5})
     room.granted(room.statement(mode=Mode.DP))
@@ -236,7 +256,7 @@ def test_thresholds_where_the_rules_ask_for_noise(room: BrokerRoom) -> None:
 
 
 def test_noise_where_no_rule_asks_for_it(room: BrokerRoom) -> None:
-    refuse(room, room.request(room.statement(mode=Mode.DP)), "mode")
+    refuse(room, room.request(room.statement(mode=Mode.DP)), "mode", "noise")
 
 
 def test_cells_presented_anew_without_noise(room: BrokerRoom) -> None:
@@ -291,6 +311,44 @@ def test_an_older_record_than_was_seen_before(room: BrokerRoom) -> None:
     refuse(room, room.request(room.statement()), "record")
 
 
+def seen_by_the_client(room: BrokerRoom) -> None:
+    """The owner's other commands read the record and note how far it goes."""
+    keys, digest = room.keys["adv"].public, room.terms.digest
+    verified_record(room.folder / "broker" / RECORD_HEAD, room.record, keys=keys, terms_digest=digest)
+
+
+def test_an_older_record_than_the_owners_client_has_seen(room: BrokerRoom) -> None:
+    room.granted(room.statement())
+    room.agree("adv", ProposalKind.REMOVAL, {"member": "dan"})
+    seen_by_the_client(room)
+    del room.events[-1]
+    refuse(room, room.request(room.statement()), "record")
+
+
+def test_rules_that_the_owners_client_saw_end_within_the_minute(room: BrokerRoom) -> None:
+    room.granted(room.statement())
+    looser = room.stated("visits")
+    room.put_rules("adv", "visits", min_group_size=100)
+    seen_by_the_client(room)
+    refuse(room, room.request(room.statement(tables=(looser,))), "policy")
+
+
+def test_a_record_that_another_process_saw_longer_meanwhile_is_read_again(room: BrokerRoom) -> None:
+    old = room.record()
+    room.put_rules("adv", "visits", min_group_size=100)
+    answers = [old]
+
+    def read() -> object:
+        if not answers:
+            return room.record()
+        seen_by_the_client(room)
+        return answers.pop()
+
+    path, keys = room.folder / "broker" / RECORD_HEAD, room.keys["adv"].public
+    found = verified_record(path, read, keys=keys, terms_digest=room.terms.digest)
+    assert found.state.rules["visits"].document == room.rules["visits"]
+
+
 def test_a_record_with_another_past(room: BrokerRoom) -> None:
     room.granted(room.statement())
     room.put_rules("adv", "visits", min_group_size=100)
@@ -308,11 +366,24 @@ def test_a_record_of_another_room(room: BrokerRoom, tmp_path: Any) -> None:
     other.broker.close()
 
 
-def test_a_record_that_cannot_be_read(room: BrokerRoom, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreachable() -> object:
-        raise ServiceUnreachable("the service does not answer")
+@pytest.mark.parametrize("more", ["\ud800", math.nan, {1: 2}, {"nested": {"half": "\udfff"}}])
+def test_a_record_with_something_beside_what_is_signed_that_has_no_digest(
+    room: BrokerRoom, more: object
+) -> None:
+    room.events[-1] = {**room.events[-1], "more": more}
+    refuse(room, room.request(room.statement()), "record")
 
-    monkeypatch.setattr(room, "record", unreachable)
+
+@pytest.mark.parametrize("kind", [ServiceUnreachable, HomeUnusable, LogBroken, StateRolledBack])
+def test_a_record_that_cannot_be_read(
+    room: BrokerRoom, monkeypatch: pytest.MonkeyPatch, kind: type[RoomError]
+) -> None:
+    """Whatever the service answers in its place, it does not end the broker."""
+
+    def refusing() -> object:
+        raise kind("no record")
+
+    monkeypatch.setattr(room, "record", refusing)
     room.restarted()
     refuse(room, room.request(room.statement()), "record")
 

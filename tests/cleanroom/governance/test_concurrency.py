@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from cleanroom.governance.audit_chain import verify_log
-from cleanroom.governance.tables import AuditEntryRow, ChargeRow, DifferenceStateRow, QueryRow
+from cleanroom.governance.tables import AuditEntryRow, ChargeRow, QueryRow
 from tests.cleanroom.governance.charging_process import QUESTIONS, THREADS
 from tests.cleanroom.governance.example_room import NOON, ExampleRoom
 
@@ -119,7 +119,7 @@ def test_whenever_a_process_is_killed_everything_fits_together(
         time.sleep(0.25 + 0.037 * number)
         process.kill()
         assert len(wide.governance.recover(now=NOON)) <= 1
-        wide.governance.store.read(require_consistent)
+        require_consistent(wide)
     export = wide.governance.audit.export(wide.principals["adv"], wide.collaboration)
     verify_log(export.lines, [], wide.service_keys.public.signing)
 
@@ -130,11 +130,18 @@ def released_in_order(session: Session) -> list[str]:
     return [entry.details["query"] for entry in session.scalars(entries) if entry.action == "query released"]
 
 
-def require_consistent(session: Session) -> None:
+def require_consistent(room: ExampleRoom) -> None:
     """Two charges a query; a release for each released one; the newest release's state is there.
 
     Behind it may stand one that was prepared for a query whose process died: an owner may have committed to it.
     """
+    state = room.governance.queries.state(room.collaboration)
+    kept = [sealed.decode() for _, sealed in state.candidates]
+    room.governance.store.read(lambda session: require_stored(session, kept))
+
+
+def require_stored(session: Session, kept: list[str]) -> None:
+    """The same, given the states that are kept."""
     queries = list(session.scalars(select(QueryRow)))
     order = released_in_order(session)
     charges = session.scalar(select(func.count()).select_from(ChargeRow))
@@ -143,8 +150,6 @@ def require_consistent(session: Session) -> None:
     assert released
     assert all(query.release == {"query": query.id} for query in released)
     assert all(query.release is None for query in queries if query.state != "released")
-    state = session.scalars(select(DifferenceStateRow)).one()
-    kept = [sealed.decode() for sealed in (state.sealed, state.pending_sealed) if sealed]
     last = max(released, key=lambda query: order.index(query.id))
     assert last.id in kept
     assert set(kept) <= {query.id for query in queries}

@@ -29,7 +29,7 @@ def record(room: ExampleRoom) -> dict[str, Any]:
 def test_the_record_gives_the_same_members_and_rules(record: dict[str, Any]) -> None:
     state = verify_record(record)
     assert state.owners == {"adv", "bea"}
-    assert state.former == {"dan"}
+    assert state.former == {"dan"} == state.former_keys.keys()
     assert state.rules["visits"].document.rule.min_group_size == 20
     assert state.rules["crm"].owner == "bea"
 

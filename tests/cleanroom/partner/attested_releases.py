@@ -84,7 +84,10 @@ class AttestedWorker:
         document_ = attestation or self.attestation(stated)
         approvals = {owner: self.approval(owner, stated, keys) for owner, keys in self.owners.items()}
         origin = Origin(stated, document_, self.measurement.code, approvals)
-        return attested_body(_unsigned(self.collaboration), origin)
+        body = _unsigned(self.collaboration)
+        if stated.reuse:
+            body["earlier"] = {"query_id": "qry-2222222222222222", "release_digest": "6" * 64}
+        return attested_body(body, origin)
 
     def approval(self, owner: str, statement: Statement, keys: PartyKeys) -> dict[str, Any]:
         """As the owner's broker signs that it gave its keys for the statement."""
@@ -119,7 +122,13 @@ def _unsigned(collaboration: str) -> dict[str, Any]:
         "result": result,
         "result_digest": digest_of(result),
         "notice": "numbers of fewer than 50 people are withheld",
-        "protection": {"mode": "threshold", "min_group_size": 50, "largest_share": 0.5, "epsilon": 0.0},
+        "protection": {
+            "mode": "threshold",
+            "min_group_size": 50,
+            "largest_share": 0.5,
+            "epsilon": 0.0,
+            "delta": 0.0,
+        },
         "policies": [{"dataset": "crm", "owner": "acme", "digest": digest_of(document().canonical())}],
         "datasets": [{"dataset": "crm", "version": VERSION, "sealed_sha256": "4" * 64}],
         "charge": {"epsilon": 0.0, "delta": 0.0, "query_id": "qry-abcdefgh23456722"},

@@ -17,12 +17,15 @@ from cleanroom.errors import (
     BrokerAway,
     HomeUnusable,
     KeyRefused,
+    LogBroken,
     NotAuthorised,
     NotFound,
     ServiceUnreachable,
+    ServiceUntrusted,
     StateRolledBack,
 )
 from cleanroom.partner.broker_loop import CONNECTED, OFFERED_NONCES, BrokerLoop
+from cleanroom.partner.homes_link import HomesLink
 from cleanroom.partner.installed_worker import OWN, known_measurements
 from cleanroom.partner.joining import key_by_signature
 from cleanroom.partner.owners_broker import broker_loop, running_broker
@@ -360,3 +363,19 @@ def test_a_home_that_was_put_back_ends_the_broker_instead_of_being_tried_again()
 
     with pytest.raises(StateRolledBack):
         BrokerLoop(link, "col-abcdefgh23456722", broker, tell=lambda line: None).run()
+
+
+@pytest.mark.parametrize("kind", [HomeUnusable, LogBroken, StateRolledBack])
+def test_a_service_does_not_speak_for_the_home(acme, monkeypatch, kind):
+    """Or it would end the broker with one answer."""
+
+    def answering(*_: object, **__: object) -> object:
+        raise kind("said the service")
+
+    monkeypatch.setattr(RoomLink, "post_once", answering)
+    monkeypatch.setattr(RoomLink, "get", answering)
+    with HomesLink(acme) as link:
+        with pytest.raises(ServiceUntrusted, match="said the service"):
+            link.post_once("/v1", BrokerRequestsBody, {}, read_seconds=1.0)
+        with pytest.raises(ServiceUntrusted):
+            link.get("/v1", BrokerRequestsBody)

@@ -71,6 +71,13 @@ def test_what_an_owner_does_with_its_keys_is_told_in_words(service, tmp_path):
             "refused to confirm something unreadable: none was granted",
         ),
         (
+            Entry.REFUSED,
+            {"for": "commit", "unwritten": 7, "reasons": [{"code": "commit", "message": "none was granted"}]},
+            "refused to confirm something unreadable: none was granted; "
+            "7 refusals before it were not written down",
+        ),
+        (Entry.UNWRITTEN, {}, "refused more within this minute than are written down"),
+        (
             Entry.COMMITTED,
             {"collaboration": "col-abcdefgh23456722", "previous": None, "next": "8" * 64},
             "confirmed a query: the record of releases is now 8888888888888888",

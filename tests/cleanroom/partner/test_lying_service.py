@@ -1,15 +1,20 @@
 """A service that lies about what was signed: the client relies on signatures, not on what it is told."""
 
+from contextlib import contextmanager
+
 import pytest
 
+from cleanroom.broker.broker_home import RECORD_HEAD
+from cleanroom.broker.record_head import read_head
 from cleanroom.errors import LogBroken, NotFound, ServiceUntrusted
 from cleanroom.governance.principal import MemberRole
-from cleanroom.governance.proposal_text import ProposalState
+from cleanroom.governance.proposal_text import ProposalKind, ProposalState
 from cleanroom.partner.room_client import RoomClient
 from cleanroom.service.audit_bodies import AuditExportBody
 from cleanroom.service.collaboration_bodies import RecordBody
+from cleanroom.service.proposal_bodies import ProposalsBody
 from privacy.canonical_json import digest_of
-from tests.cleanroom.service.running_room import OWNER
+from tests.cleanroom.service.running_room import ANALYST, OWNER
 from tests.cleanroom.service.small_tables import document, table
 
 
@@ -65,3 +70,62 @@ def test_a_log_that_was_cut_since_it_was_last_verified_is_noticed(acme, monkeypa
         monkeypatch.setattr(room.link, "get", lambda *_, **__: earlier)
         with pytest.raises(LogBroken):
             room.verify_audit()
+
+
+@contextmanager
+def withholding(home, monkeypatch):
+    """A client from whom the service withholds what is recorded from now on."""
+    with RoomClient(home) as room:
+        get = room.link.get
+        now = get(f"/v1/collaborations/{home.room.collaboration}/record", RecordBody)
+        monkeypatch.setattr(
+            room.link,
+            "get",
+            lambda path, shape, **more: now if shape is RecordBody else get(path, shape, **more),
+        )
+        yield room
+    monkeypatch.undo()
+
+
+def test_rules_are_not_in_force_because_the_service_says_so(acme, monkeypatch):
+    with withholding(acme, monkeypatch) as room, pytest.raises(ServiceUntrusted, match="its record lacks it"):
+        room.propose_rules(document(min_group_size=500))
+
+
+def test_a_last_signature_puts_nothing_in_force_because_the_service_says_so(service, acme, monkeypatch):
+    service.joined(acme, "carl", ANALYST)
+    beta = service.joined(acme, "beta", OWNER)
+    with RoomClient(acme) as room:
+        removal = room.propose(ProposalKind.REMOVAL, {"member": "carl"})
+    with withholding(beta, monkeypatch) as room, pytest.raises(ServiceUntrusted, match="its record lacks it"):
+        room.approve(removal.id)
+
+
+def test_a_proposal_that_is_listed_as_in_force_is_in_the_record_with_the_text_that_is_shown(
+    acme, monkeypatch
+):
+    with RoomClient(acme) as room:
+        room.propose_rules(document())
+        listed = room.proposals()
+        other = listed.proposals[0].model_copy(
+            update={"content": {"document": document(min_group_size=500).canonical()}}
+        )
+        shown = listed.model_copy(update={"proposals": [other]})
+        get = room.link.get
+        monkeypatch.setattr(
+            room.link,
+            "get",
+            lambda path, shape, **more: shown if shape is ProposalsBody else get(path, shape, **more),
+        )
+        with pytest.raises(ServiceUntrusted, match="its record lacks it"):
+            room.proposals()
+
+
+def test_what_was_seen_in_force_is_never_withheld_again(acme, monkeypatch):
+    """Neither from the client nor from the broker, which notes in the same place how far the record went."""
+    with withholding(acme, monkeypatch) as room:
+        with RoomClient(acme) as told:
+            told.propose_rules(document(min_group_size=500))
+        with pytest.raises(ServiceUntrusted, match="lacks events that it had before"):
+            room.verify_record()
+    assert read_head(acme.broker / RECORD_HEAD).events == len(acme.record["events"]) == 1

@@ -4,6 +4,7 @@ import base64
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -49,7 +50,9 @@ def test_a_genuine_release_says_what_it_proves_and_what_not(worker, release):
     assert "that root is an emulated enclave's" in proved
     assert f"measurement {CODE.code[:16]}, this installation's" in proved
     assert "attested for this question alone, with one-time numbers of acme" in proved
-    assert "answers query qry-abcdefgh23456722 of agency, issued 2026-03-02" in proved
+    assert f"attested at {datetime.now(UTC):%Y-%m-%d} " in proved
+    assert "answers query qry-abcdefgh23456722 of agency" in said.proved
+    assert release["body"]["issued_on"] not in proved  # the service's clock said so
     assert "threshold protection, groups of 50 or more; charged: no epsilon" in proved
     assert "made from crm ver-abcdefgh23456722" in proved
     assert f"from nothing to {'8' * 16}" in proved
@@ -71,16 +74,37 @@ def test_without_the_rooms_record_nothing_is_said_of_the_owners(worker, release)
     assert not any("acme signed" in line for line in said.proved)
 
 
-def test_numbers_shown_again_say_that_they_cost_nothing(worker):
-    statement = worker.statement(mode=Mode.DP, reuse=True)
-    protection = {"mode": "dp", "min_group_size": 50, "largest_share": 0.5, "epsilon": 1.0}
-    history = {"before": "", "after": "", "full": False}
-    again = worker.signed(worker.body(statement), protection=protection, history=history)
+def test_numbers_shown_again_say_that_they_cost_nothing_and_on_whose_word_they_stand(worker):
+    again = noised(worker, worker.body(worker.statement(mode=Mode.DP, reuse=True)))
 
-    proved = "\n".join(verify_release(again, worker.trust).proved)
+    said = verify_release(again, worker.trust)
+    proved = "\n".join(said.proved)
 
     assert "charged: nothing, as its noised numbers were released before" in proved
     assert "record of earlier releases" not in proved
+    assert (
+        "that its numbers are those of query qry-2222222222222222, released before: that holds as far as every owner "
+        "is honest, as all share the room's key"
+    ) in said.not_proved
+
+
+def test_noise_is_not_said_to_keep_groups_of_a_size(worker):
+    body = worker.body(worker.statement(mode=Mode.DP, epsilon=0.5, delta=1e-8))
+    charge = {"epsilon": 0.5, "delta": 1e-8, "query_id": body["query_id"]}
+
+    said = verify_release(noised(worker, body, charge=charge), worker.trust)
+
+    words = "differential privacy, epsilon 0.5, delta 1e-08; charged: epsilon 0.5, delta 1e-08"
+    assert words in said.proved
+    assert not any("groups of" in line for line in said.proved)
+    assert said.not_proved[1:] == NOT_PROVED_EMULATED
+
+
+def noised(worker, body, **changes):
+    """Signed, as a release with noise."""
+    protection = {"mode": "dp", "min_group_size": 50, "largest_share": 0.5, "epsilon": 0.5, "delta": 1e-8}
+    history = {"before": "", "after": "", "full": False}
+    return worker.signed(body, protection=protection, history=history, **changes)
 
 
 # --- a file that somebody changed -----------------------------------------------------------------------
@@ -221,6 +245,7 @@ def test_no_lie_about_where_it_was_made_passes(
         {"asker": "beta"},
         {"plan_digest": "0" * 64},
         {"mode": Mode.DP},
+        {"reuse": True},
         {"epsilon": 1.0},
         {"delta": 1e-8},
     ],
@@ -228,7 +253,7 @@ def test_no_lie_about_where_it_was_made_passes(
 )
 def test_a_worker_that_was_attested_for_something_else_is_noticed(worker, stated):
     """The owners' brokers gave keys for the statement; the release must be what they gave them for."""
-    other = worker.signed(worker.body(worker.statement(**stated)))
+    other = worker.signed(worker.body(worker.statement(**stated)), earlier=None)
 
     with pytest.raises(ReleaseUnverified, match="another question, table, rule or price"):
         verify_release(other, worker.trust)
@@ -398,10 +423,15 @@ def test_rules_that_changed_later_are_told_apart(room_worker, acme):
 
     said = verify_release(room_worker.signed(room_worker.body()), room_worker.trust, record=acme.record)
 
-    assert "the rules of crm have changed since" in said.proved
+    assert said.not_proved[0] == (
+        "that acme signed the rules of crm that were applied: others are in force now, or this home's record is older"
+    )
+    assert not any("signed the rules of crm" in line for line in said.proved)
 
 
-def test_of_an_owner_that_left_no_keys_are_at_hand(service, worker, tmp_path):
+@pytest.fixture
+def left_by_beta(service, worker, tmp_path):
+    """A room that beta has left, its record, and a worker that beta's broker had given keys."""
     acme = service.founded(tmp_path)
     beta = service.joined(acme, "beta", OWNER)
     with RoomClient(beta) as room:
@@ -412,14 +442,27 @@ def test_of_an_owner_that_left_no_keys_are_at_hand(service, worker, tmp_path):
         room.approve(removal.id)
     with RoomClient(acme) as room:
         room.verify_record()
-    of_beta = replace(worker, collaboration=acme.room.collaboration, owners={"beta": beta.keys})
-    statement = of_beta.statement()
-    (table,) = statement.tables
-    left = of_beta.statement(tables=(replace(table, owner="beta"),), nonces={"beta": b"\x07" * 32})
-    policies = [{**of_beta.body()["policies"][0], "owner": "beta"}]
+    return replace(worker, collaboration=acme.room.collaboration, owners={"beta": beta.keys}), acme.record
 
-    said = verify_release(
-        of_beta.signed(of_beta.body(left), policies=policies), of_beta.trust, record=acme.record
-    )
 
-    assert said.not_proved[0] == "that beta gave its keys for this: it has left, and its keys with it"
+def release_of_betas_table(worker, **changes):
+    (table,) = worker.statement().tables
+    statement = worker.statement(tables=(replace(table, owner="beta"),), nonces={"beta": b"\x07" * 32})
+    policies = [{**worker.body()["policies"][0], "owner": "beta"}]
+    return worker.signed(worker.body(statement), policies=policies, **changes)
+
+
+def test_an_owner_that_left_since_had_signed_all_the_same(left_by_beta):
+    of_beta, record = left_by_beta
+
+    said = verify_release(release_of_betas_table(of_beta), of_beta.trust, record=record)
+
+    assert "beta signed that its broker gave this worker its keys for this question" in said.proved
+    assert said.not_proved == NOT_PROVED_EMULATED
+
+
+def test_an_owner_that_left_is_not_signed_for_by_others(left_by_beta):
+    of_beta, record = left_by_beta
+
+    with pytest.raises(ReleaseUnverified, match="beta did not give its keys to this worker"):
+        verify_release(release_of_betas_table(of_beta, approvals={}), of_beta.trust, record=record)

@@ -16,8 +16,8 @@ from cleanroom.service.query_desk import Answer, QueryDesk
 from cleanroom.service.question_reading import Ask
 from cleanroom.worker.job import Job, Outcome, SealedState
 from cleanroom.worker.run_job import USUAL_LIMITS
+from privacy.enclave.isolation import Isolation
 from privacy.enclave.measurement import Measurement
-from privacy.enclave.sandbox_profile import Isolation
 from tests.cleanroom.room.stored_state import chained
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)

@@ -145,6 +145,29 @@ def test_the_strictest_owner_decides_the_minimum_and_the_mode() -> None:
     assert (noisy.mode, noisy.epsilon) == ("dp", 1.0)
 
 
+BOTH = "SELECT c.segment, COUNT(DISTINCT c.user_hash) FROM crm c JOIN exposures USING (user_hash) GROUP BY c.segment"
+
+
+def test_another_owners_noise_does_not_take_the_place_of_thresholds() -> None:
+    """Who makes a dataset with almost no noise, and joins it, would else ask about single people of another's."""
+    wide = {"epsilon_per_query": 100.0, "delta_per_query": 0.009, "max_groups_per_person": 1}
+    rules = rules_with("exposures", privacy="dp", dp=wide)
+    rules |= {"crm": rules_with("crm", dp=None)["crm"]}
+    assert {"noise_not_allowed"} == codes(BOTH, rules)
+    assert codes("SELECT COUNT(*) FROM exposures", rules) == set()
+
+
+def test_an_owner_who_agrees_to_noise_says_what_one_question_may_spend() -> None:
+    wide = {"epsilon_per_query": 100.0, "delta_per_query": 0.009, "max_groups_per_person": 50}
+    own = {"epsilon_per_query": 0.5, "delta_per_query": 1e-9, "max_groups_per_person": 2}
+    rules = rules_with("exposures", privacy="dp", dp=wide)
+    rules |= {"crm": rules_with("crm", dp=own)["crm"]}
+    verdict = asked(BOTH, rules)
+    assert verdict.reasons == ()
+    assert (verdict.epsilon, verdict.delta, verdict.releases[0].max_groups) == (0.5, 1e-9, 2)
+    assert asked(BOTH, rules, epsilon=0.6).reasons[0].code == "epsilon"
+
+
 def test_the_price_is_divided_among_the_releases_of_a_query() -> None:
     verdict = asked(
         "SELECT COUNT(*) FROM crm UNION ALL SELECT COUNT(*) FROM exposures",

@@ -14,11 +14,12 @@ from cleanroom.service.broker_bodies import BrokerRequestsAsked
 from cleanroom.service.broker_exchange import MOST_BROKERS, MOST_WAITING, BrokerExchange
 from cleanroom.service.connected_broker import BrokerPlace
 from cleanroom.worker.executor import CommitRequest, GrantRequest
+from privacy.canonical_json import digest_of
 
 ROOM = "col-a"
 ACME, BETA = BrokerPlace(ROOM, "acme"), BrokerPlace(ROOM, "beta")
 STATEMENT = {"query_id": "qry-a", "asker": "ana"}
-COMMIT = {"body": {"query_id": "qry-a"}}
+COMMIT = {"body": {"query_id": "qry-a", "statement": digest_of(STATEMENT)}}
 
 
 def nonce(number):
@@ -244,6 +245,24 @@ def test_of_two_processes_the_one_whose_nonce_it_is_grants_and_confirms(exchange
     assert [request.kind for request in chosen.seen] == ["grant", "commit"]
     assert chosen.seen[1].document == COMMIT
     assert other.seen == []
+
+
+def test_a_query_that_is_tried_again_is_confirmed_by_the_process_that_granted_this_try(exchange, broker):
+    """The broker of the first try has ended, and is not forgotten yet."""
+    first = broker(ACME, nonce(1), process=1)
+    first.start()
+    granted(exchange, "acme")
+    first.settle()
+    second = broker(ACME, nonce(2), process=2)
+    second.start()
+    used = exchange.nonces(ROOM, ["acme"])
+    again = {**STATEMENT, "nonces": {"acme": nonce(2).hex()}}
+    exchange.grants(GrantRequest(ROOM, again, b"document", used, ("acme",)))
+    second.start()
+
+    commit = {"body": {"query_id": "qry-a", "statement": digest_of(again)}}
+    assert exchange.confirm(CommitRequest(ROOM, ("acme",), commit)) == {"acme": "AAAA"}
+    assert [request.kind for request in second.seen] == ["grant", "commit"]
 
 
 def test_one_that_died_between_grant_and_commit_is_away(exchange, broker):

@@ -14,7 +14,7 @@ from cleanroom.partner.room_questions import QuestionText
 from cleanroom.service.opening import open_room
 from cleanroom.service.settings import RoomSettings
 from privacy.enclave import bubblewrap
-from privacy.enclave.sandbox_profile import Isolation
+from privacy.enclave.isolation import Isolation
 from privacy.errors import EnclaveUnavailable
 from tests.cleanroom.owners_brokers import this_installation, trust_of, with_broker
 from tests.cleanroom.service.running_room import running_room

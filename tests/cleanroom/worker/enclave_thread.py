@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from cleanroom.worker.serving import serve
 from privacy.enclave.emulated_platform import EmulatedPlatform
+from privacy.enclave.isolation import Isolation
 from privacy.enclave.measurement import Measurement
-from privacy.enclave.sandbox_profile import Isolation
 from privacy.errors import EnclaveFailed
 from privacy.party_keys import PartyKeys
 

@@ -14,7 +14,7 @@ from cleanroom.worker.enclave_executor import EnclaveExecutor
 from cleanroom.worker.executor import CommitRequest, GrantRequest
 from cleanroom.worker.job import SealedState
 from privacy.enclave.emulated_platform import EmulatedPlatform
-from privacy.enclave.sandbox_profile import Isolation
+from privacy.enclave.isolation import Isolation
 from privacy.errors import EnclaveFailed, EnclaveUnavailable
 from tests.cleanroom.worker.conftest import Room
 from tests.cleanroom.worker.enclave_thread import MEASUREMENT, EnclaveThread, ThreadBackend

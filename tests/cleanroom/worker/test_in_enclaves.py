@@ -16,7 +16,8 @@ from privacy.enclave.attestation_verifier import AttestationPolicy, verify_attes
 from privacy.enclave.availability import isolation_available
 from privacy.enclave.emulated_backend import EmulatedBackend
 from privacy.enclave.emulated_platform import EmulatedPlatform
-from privacy.enclave.sandbox_profile import Isolation, SandboxProfile
+from privacy.enclave.isolation import Isolation
+from privacy.enclave.sandbox_profile import SandboxProfile
 from privacy.signed_document import open_document
 from tests.cleanroom.worker.conftest import Room
 from tests.cleanroom.worker.two_owners import BOTH, ONE_REGION, Brokers, Tables

@@ -44,6 +44,31 @@ def test_every_silos_nonce_enters_the_nonce(terms: SumTerms) -> None:
     assert len(found) == 5
 
 
+# More than two thirds: two sums of one number then have honest silos in common.
+@pytest.mark.parametrize(
+    ("count", "fewest"), [(3, 3), (4, 3), (5, 4), (6, 5), (7, 5), (8, 6), (9, 7), (30, 21)]
+)
+def test_two_sums_of_one_number_cannot_be_of_different_silos(
+    terms: SumTerms, count: int, fewest: int
+) -> None:
+    columns: dict[str, Any] = {
+        "silos": tuple(f"silo-{place:02d}" for place in range(count)),
+        "public_keys": tuple(bytes([place]) * 32 for place in range(count)),
+        "nonces": (b"n" * 32,) * count,
+    }
+
+    assert replace(terms, needed=fewest, **columns).needed == fewest
+    with pytest.raises(RosterRefused, match=f"at least {max(3, fewest)} are needed"):
+        replace(terms, needed=fewest - 1, **columns)
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(SumTerms)])
+def test_silos_keys_and_the_fewest_in_a_sum_make_the_membership_of_a_run(terms: SumTerms, name: str) -> None:
+    same = replace(terms, **{name: CHANGED[name]}).membership == terms.membership
+
+    assert same is (name in ("invitation", "roster_digest", "nonces"))
+
+
 UNSOUND: dict[str, dict[str, Any]] = {
     "two silos in a sum": {"needed": 2},
     "more than there are": {"needed": 5},

@@ -5,6 +5,7 @@ Certificates come from cryptography's builder, documents from cbor2, signatures 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -112,8 +113,12 @@ class Chain:
 
     @property
     def policy(self) -> AttestationPolicy:
-        """Trusts this root and the usual registers."""
-        return AttestationPolicy((self.root.certificate,), frozenset({PCRS[0].hex()}))
+        """Trusts this root, and hardware behind it, and the usual registers."""
+        return AttestationPolicy(
+            (self.root.certificate,),
+            frozenset({PCRS[0].hex()}),
+            hardware_roots=frozenset({hashlib.sha256(self.root.certificate).hexdigest()}),
+        )
 
     def fields(self) -> dict[str, Any]:
         """The nine fields of a document that is right in everything."""

@@ -5,6 +5,7 @@ Names, path lengths, lifetimes and extensions follow chains that AWS issues: roo
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 
 import cbor2
@@ -86,7 +87,12 @@ def pycose_key(key: object) -> EC2Key:
 @pytest.mark.parametrize("tag", [False, True])
 @pytest.mark.parametrize("stop_code", [False, True])
 def test_a_production_policy_accepts_it(nitro: Chain, tag: bool, stop_code: bool) -> None:
-    policy = AttestationPolicy((nitro.root.certificate,), frozenset({CODE.hex()}), production=True)
+    policy = AttestationPolicy(
+        (nitro.root.certificate,),
+        frozenset({CODE.hex()}),
+        production=True,
+        hardware_roots=frozenset({hashlib.sha256(nitro.root.certificate).hexdigest()}),
+    )
 
     attested = accepted(written_by_pycose(nitro, tag=tag, stop_code=stop_code, public_key=b"k" * 294), policy)
 

@@ -8,9 +8,10 @@ from datetime import timedelta
 import cbor2
 import pytest
 
-from privacy.enclave.attestation_verifier import verify_kept_attestation
+from privacy.enclave.attestation_verifier import AttestationPolicy, verify_kept_attestation
+from privacy.enclave.certificate_chain import HARDWARE_ROOTS
 from privacy.enclave.nonce_book import NonceBook
-from privacy.errors import AttestationRefused
+from privacy.errors import AttestationRefused, InvalidSetting
 from tests.privacy.enclave.forgery import (
     NONCE,
     NOW,
@@ -162,11 +163,43 @@ def test_a_pinned_root_put_above_a_foreign_chain_is_refused(chain: Chain) -> Non
     require_refused(foreign.document(cabundle=bundle), chain.policy)
 
 
-def test_an_emulated_root_is_refused_in_production_and_accepted_elsewhere() -> None:
-    emulated = Chain.sound(root=replace(SOUND_ROOT, name="Mixroom emulated enclave root"))
+@pytest.mark.parametrize("name", ["Mixroom emulated enclave root", "aws.nitro-enclaves"])
+def test_an_emulated_root_is_refused_in_production_whatever_it_calls_itself(name: str) -> None:
+    """Elsewhere it is accepted where it is pinned, and called emulated."""
+    emulated = Chain.sound(root=replace(SOUND_ROOT, name=name))
+    pinned = replace(emulated.policy, hardware_roots=HARDWARE_ROOTS)
 
-    assert accepted(emulated.document(), emulated.policy).is_emulated
-    require_refused(emulated.document(), replace(emulated.policy, production=True))
+    assert accepted(emulated.document(), pinned).is_emulated
+    require_refused(emulated.document(), replace(pinned, production=True))
+
+
+def test_hardware_behind_one_root_is_not_behind_another(chain: Chain) -> None:
+    other = Chain.sound()
+    both = replace(chain.policy, roots=(chain.root.certificate, other.root.certificate), production=True)
+
+    assert not accepted(chain.document(), both).is_emulated
+    require_refused(other.document(), both)
+
+
+def test_root_of_hardware_is_not_trusted_unless_it_is_pinned(chain: Chain) -> None:
+    require_refused(chain.document(), replace(chain.policy, roots=(Chain.sound().root.certificate,)))
+
+
+def test_the_one_root_of_hardware_known_by_itself_is_awss() -> None:
+    """As its user guide prints it."""
+    printed = (
+        "64:1A:03:21:A3:E2:44:EF:E4:56:46:31:95:D6:06:31:7E:D7:CD:CC:3C:17:56:E0:98:93:F3:C6:8F:79:BB:5B"
+    )
+
+    assert AttestationPolicy((), frozenset()).hardware_roots == {printed.replace(":", "").lower()}
+
+
+@pytest.mark.parametrize(
+    "named", ["", "aws.nitro-enclaves", "SHA256:" + "a" * 43, "A" * 64, "a" * 63, "a" * 65]
+)
+def test_roots_of_hardware_are_named_by_digests(named: str) -> None:
+    with pytest.raises(InvalidSetting):
+        AttestationPolicy((), frozenset(), hardware_roots=frozenset({named}))
 
 
 def test_a_document_signed_by_another_key_is_refused(chain: Chain) -> None:
@@ -430,9 +463,8 @@ def test_a_kept_document_is_refused_for_what_does_not_age(chain: Chain, case: st
             later = NOW + timedelta(hours=1, seconds=1)
             document = chain.document(timestamp=int(later.timestamp() * 1000))
         case _:
-            emulated = Chain.sound(root=replace(SOUND_ROOT, name="Mixroom emulated enclave root"))
-            policy = replace(emulated.policy, production=True)
-            document = emulated.document()
+            policy = replace(policy, production=True, hardware_roots=HARDWARE_ROOTS)
+            document = chain.document()
 
     with pytest.raises(AttestationRefused) as refusal:
         verify_kept_attestation(document, policy)

@@ -59,7 +59,6 @@ def test_what_a_sandbox_has_to_show_is_named(small: SmallInstallation) -> None:
     files = small.files()
 
     assert files.roots == (small.site / "engine", small.site / "numbers_.py")
-    assert files.packages == (small.sources / "guard", small.sources / "room")
 
 
 def test_a_package_put_in_front_of_a_module_is_taken_as_python_takes_it(small: SmallInstallation) -> None:

@@ -62,6 +62,26 @@ def test_other_spellings_are_refused(spelling: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "simple", ["f4", "f5", "f7", "f0", "f8ff"]
+)  # false, true, undefined, unassigned ones
+@pytest.mark.parametrize("around", ["", "81", "a101", "81a101"])
+def test_simple_values_but_null_are_refused(around: str, simple: str) -> None:
+    refused(bytes.fromhex(around + simple))
+
+
+@pytest.mark.parametrize("number", [1.5, 1.0, float("inf"), float("-inf"), float("nan")])
+def test_numbers_that_are_not_whole_are_refused(number: float) -> None:
+    """In the shortest form that RFC 8949 has for them, and in the longest."""
+    refused(cbor2.dumps(number, canonical=True))
+    refused(cbor2.dumps(number))
+
+
+def test_keys_are_plain_too() -> None:
+    refused(bytes.fromhex("a1f501"))
+    refused(bytes.fromhex("a1f701"))
+
+
+@pytest.mark.parametrize(
     "tag", [0, 1, 2, 3, 4, 5, 18, 25, 28, 29, 30, 35, 37, 99, 256, 258, 43000, 55799, 2**32]
 )
 def test_every_tag_is_refused(tag: int) -> None:

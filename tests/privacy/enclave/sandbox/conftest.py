@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import Any
 import pytest
 
 from privacy.enclave.availability import require
+from privacy.enclave.boot import BOOT
 from privacy.enclave.emulated_backend import EmulatedBackend
 from privacy.enclave.emulated_enclave import EmulatedEnclave
 from privacy.enclave.emulated_platform import EmulatedPlatform
 from privacy.enclave.enclave_program import EnclaveProgram
+from privacy.enclave.isolation import Isolation
 from privacy.enclave.resource_limits import ResourceLimits
-from privacy.enclave.sandbox_profile import Isolation, SandboxProfile
+from privacy.enclave.sandbox_profile import SandboxProfile
 from privacy.errors import EnclaveUnavailable
 
 MB = 2**20
@@ -134,6 +137,33 @@ def victim() -> Iterator[Victim]:
 def require_isolation() -> Callable[[Isolation], None]:
     """Skips a test where the isolation cannot be had, and says why."""
     return require_or_skip
+
+
+@pytest.fixture(params=[Isolation.FULL, Isolation.REDUCED])
+def sandboxed(request: pytest.FixtureRequest) -> Isolation:
+    """An isolation that can be had here."""
+    require_or_skip(request.param)
+    isolation: Isolation = request.param
+    return isolation
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary files go: a folder with nothing in it."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return folder
+
+
+@pytest.fixture
+def change_boot(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Has every process that is started run a line of Python just before it confines itself."""
+    first = "from privacy.enclave.lockdown import confine\n"
+    return lambda line: monkeypatch.setattr(
+        "privacy.enclave.boot.BOOT", BOOT.replace(first, f"{first}{line}\n")
+    )
 
 
 def require_or_skip(isolation: Isolation) -> None:

@@ -13,7 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privacy.enclave.channel import MOST_BYTES, MOST_FILES, Channel, ChannelBroken, Kind
+from privacy.enclave.attestation_document import MOST_NONCE_BYTES, MOST_USER_DATA_BYTES
+from privacy.enclave.attestation_request import AttestationRequest
+from privacy.enclave.channel import (
+    MOST_BYTES,
+    MOST_DOCUMENT_BYTES,
+    MOST_FILES,
+    MOST_READY_BYTES,
+    MOST_REQUEST_BYTES,
+    Channel,
+    ChannelBroken,
+    Kind,
+)
 
 
 @pytest.fixture
@@ -64,6 +75,9 @@ def test_files_arrive_only_where_they_are_taken(
         b"\x05" + bytes(8),
         b"\x02" + (MOST_BYTES + 1).to_bytes(8, "big"),
         b"\x02" + b"\xff" * 8,
+        b"\x01" + (MOST_READY_BYTES + 1).to_bytes(8, "big"),
+        b"\x03" + (MOST_REQUEST_BYTES + 1).to_bytes(8, "big"),
+        b"\x04" + (MOST_DOCUMENT_BYTES + 1).to_bytes(8, "big"),
     ],
 )
 def test_what_is_no_whole_frame_breaks_the_channel(
@@ -74,6 +88,20 @@ def test_what_is_no_whole_frame_breaks_the_channel(
 
     with pytest.raises(ChannelBroken):
         Channel(ends[1]).receive(seconds=5)
+
+
+def test_request_for_attestation_is_short_and_refused_before_it_is_read(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    """The largest there can be fits: AWS's limits for nonce and user data, and this project's key."""
+    largest = AttestationRequest(bytes(64), bytes(MOST_USER_DATA_BYTES), bytes(MOST_NONCE_BYTES)).to_bytes()
+    here, there = map(Channel, ends)
+    here.send(Kind.ATTEST, largest)
+    assert there.receive(seconds=1).content == largest
+
+    ends[0].sendall(b"\x03" + (8 * 1024 + 1).to_bytes(8, "big"))
+    with pytest.raises(ChannelBroken):  # nothing of it was sent: it is not waited for
+        there.receive()
 
 
 @given(st.binary(max_size=60))

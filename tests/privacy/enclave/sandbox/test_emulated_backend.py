@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +21,12 @@ from privacy.enclave.emulated_backend import EmulatedBackend
 from privacy.enclave.emulated_enclave import EmulatedEnclave
 from privacy.enclave.emulated_platform import EmulatedPlatform
 from privacy.enclave.enclave_program import EnclaveProgram
-from privacy.enclave.measuring import measure
-from privacy.enclave.sandbox_profile import Isolation, SandboxProfile
+from privacy.enclave.isolation import Isolation
+from privacy.enclave.laid_out import LaidOut
+from privacy.enclave.measuring import MeasuredProgram, measure
+from privacy.enclave.program_files import files_of
+from privacy.enclave.sandbox_profile import SandboxProfile
+from privacy.enclave.yielding import NICENESS, OOM_SCORE
 from privacy.errors import EnclaveFailed, EnclaveUnavailable, InvalidSetting
 from privacy.sealing import seal_message
 from tests.privacy.enclave.sandbox.conftest import descendants, is_running
@@ -190,31 +195,25 @@ def test_program_that_does_not_start_is_named_with_what_to_do(platform: Emulated
 
 def test_program_changed_after_it_was_measured_is_not_started(platform: EmulatedPlatform) -> None:
     """Not even one that waits already."""
-    place = Path(__file__).with_name("programs") / f"passing_{os.getpid()}.py"
-    if not os.access(place.parent, os.W_OK):
-        pytest.skip("the repository may not be written to here")
-    source = place.with_name("obliging.py").read_text()
-    place.write_text(source)
-    try:
-        backend = EmulatedBackend(EnclaveProgram("passing", f"{PROGRAMS}.{place.stem}"), platform, REDUCED)
+    with passing_program() as (program, place):
+        backend = EmulatedBackend(program, platform, REDUCED)
         try:
             backend.start().close()
-            place.write_text(source + "\n")
+            place.write_text(place.read_text() + "\n")
             with pytest.raises(EnclaveUnavailable, match="not those that were measured"):
                 backend.start()
         finally:
             backend.close()
-    finally:
-        place.unlink()
 
 
 def test_bytecode_that_was_kept_makes_the_next_service_start_faster(
     platform: EmulatedPlatform, tmp_path: Path, require_isolation: Callable[[Isolation], None]
 ) -> None:
-    """What other programs left there is removed."""
+    """What other programs left there is removed, and nothing else; Python's own library is compared each time."""
     require_isolation(Isolation.FULL)
     kept = tmp_path / "bytecode"
-    (kept / "of another program").mkdir(parents=True)
+    for name in ("5" * 96, "somebody's folder"):
+        (kept / name).mkdir(parents=True)
     code = kept / measure(OBLIGING, SandboxProfile().manifest()).code
     for is_first in (True, False):
         backend = EmulatedBackend(OBLIGING, platform, bytecode_in=kept)
@@ -225,11 +224,115 @@ def test_bytecode_that_was_kept_makes_the_next_service_start_faster(
         finally:
             backend.close()
 
-    assert [path.name for path in kept.iterdir()] == [code.name]
+    assert {path.name for path in kept.iterdir()} == {code.name, "somebody's folder"}
     compiled = {path.relative_to(code).as_posix() for path in code.rglob("*.pyc")}
     tag = sys.implementation.cache_tag
     assert f"enclave/app/privacy/enclave/inside.{tag}.pyc" in compiled
     assert f"enclave/site/cryptography/exceptions.{tag}.pyc" in compiled
+    own, library = (
+        code / f"enclave/app/privacy/enclave/inside.{tag}.pyc",
+        next(code.rglob(f"json/decoder.{tag}.pyc")),
+    )
+    assert [int.from_bytes(path.read_bytes()[4:8], "little") for path in (own, library)] == [
+        0b01,
+        0b11,
+    ]  # PEP 552
+
+
+def test_bytecode_is_not_kept_where_others_can_write(
+    platform: EmulatedPlatform, tmp_path: Path, require_isolation: Callable[[Isolation], None]
+) -> None:
+    """Nor below a folder of the right name that somebody put there."""
+    require_isolation(Isolation.FULL)
+    code = measure(OBLIGING, SandboxProfile().manifest()).code
+    inner = tmp_path / "inner"
+    for place in (tmp_path / "outer", inner / code):
+        place.mkdir(parents=True)
+        place.chmod(0o775)
+
+    for kept in (tmp_path / "outer", inner):
+        with pytest.raises(EnclaveUnavailable, match="written to by others"):
+            EmulatedBackend(OBLIGING, platform, bytecode_in=kept)
+
+
+def test_enclaves_yield_to_the_service(platform: EmulatedPlatform, sandboxed: Isolation) -> None:
+    """The kernel ends them first when memory runs out."""
+    before = descendants(os.getpid())
+    backend = EmulatedBackend(OBLIGING, platform, SandboxProfile(sandboxed))
+    try:
+        enclave = backend.start()
+        below = {process for process in descendants(os.getpid()) - before if is_warm(process)}
+        scores = {int(Path(f"/proc/{process}/oom_score_adj").read_text()) for process in below}
+        niceness = {os.getpriority(os.PRIO_PROCESS, process) for process in below}
+        enclave.close()
+    finally:
+        backend.close()
+
+    assert below
+    assert min(scores) >= OOM_SCORE
+    assert min(niceness) >= NICENESS
+    assert os.getpriority(os.PRIO_PROCESS, 0) < NICENESS
+
+
+def test_where_nothing_can_be_mounted_nothing_can_be_spilled(
+    platform: EmulatedPlatform, monkeypatch: pytest.MonkeyPatch, change_boot: Callable[[str], None]
+) -> None:
+    """Not to the host's disk either: the program is told so, and its folder may not be written to."""
+    change_boot("import privacy.enclave.separation as changed; changed._empty_at = lambda *_: False")
+    backend = EmulatedBackend(OBLIGING, platform, REDUCED)
+    try:
+        enclave = backend.start()
+        spill = backend._laid_out.folder / "spill"
+        assert json.loads(ask(enclave, "spill")) is None
+        assert ask(enclave, "write", path=str(spill / "row")) in {b"EACCES", b"EPERM"}
+        assert list(spill.iterdir()) == []
+        assert spill.stat().st_mode & 0o222 == 0
+        enclave.close()
+    finally:
+        backend.close()
+
+
+def test_spill_folder_is_shown_where_memory_lies_there(
+    platform: EmulatedPlatform, sandboxed: Isolation
+) -> None:
+    backend = EmulatedBackend(OBLIGING, platform, SandboxProfile(sandboxed))
+    try:
+        enclave = backend.start()
+        spill = json.loads(ask(enclave, "spill"))
+        if spill is None:
+            pytest.skip("this kernel mounts nothing for the reduced sandbox")
+        assert ask(enclave, "write", path=f"{spill}/row") == b"worked"
+        assert not Path(spill, "row").exists()
+        enclave.close()
+    finally:
+        backend.close()
+
+
+def test_enclave_whose_files_were_touched_while_it_waited_is_not_used(platform: EmulatedPlatform) -> None:
+    """Though they are again what they were: what it loaded in between is not known."""
+    with passing_program() as (program, place):
+        backend = EmulatedBackend(program, platform, REDUCED)
+        try:
+            waiting = backend._launch()
+            backend._waiting.put(waiting)
+            place.write_text(place.read_text())
+            enclave = backend.start()
+            assert enclave is not waiting.enclave
+            assert not waiting.enclave.is_alive
+            enclave.close()
+        finally:
+            backend.close()
+
+
+def test_program_whose_copy_is_not_what_was_measured_is_not_laid_out(temporary: Path) -> None:
+    """And nothing of it is left."""
+    files = files_of(OBLIGING)
+    digests = {**MeasuredProgram(OBLIGING, b"").own_digests, "privacy/enclave/inside.py": "0" * 96}
+
+    with pytest.raises(EnclaveUnavailable, match="is not what was measured"):
+        LaidOut(files, REDUCED, digests=digests)
+
+    assert list(temporary.iterdir()) == []
 
 
 def test_debug_measures_as_zeros_and_no_isolation_needs_it(platform: EmulatedPlatform) -> None:
@@ -269,10 +372,25 @@ def test_engines_work_inside_with_threads_and_spill_space(
     finally:
         backend.close()
 
+    if answer is None:
+        pytest.skip("this kernel mounts nothing for the reduced sandbox")
     assert answer["summed"] == [6_000_000, 6_000_000 * 5_999_999 // 2]
     assert answer["spilled"]
     assert answer["joined"] == sum(range(10))
     assert answer["quantile"] == pytest.approx(1.959964, abs=1e-6)
+
+
+@contextmanager
+def passing_program() -> Iterator[tuple[EnclaveProgram, Path]]:
+    """A program that may be changed, and where it lies."""
+    place = Path(__file__).with_name("programs") / f"passing_{os.getpid()}.py"
+    if not os.access(place.parent, os.W_OK):
+        pytest.skip("the repository may not be written to here")
+    place.write_text(place.with_name("obliging.py").read_text())
+    try:
+        yield EnclaveProgram("passing", f"{PROGRAMS}.{place.stem}"), place
+    finally:
+        place.unlink()
 
 
 def wait_for(happens: Callable[[], object]) -> None:

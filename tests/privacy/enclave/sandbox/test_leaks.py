@@ -14,8 +14,8 @@ import pytest
 
 from privacy.enclave.boot import ENVIRONMENT
 from privacy.enclave.channel import MOST_BYTES
+from privacy.enclave.isolation import Isolation
 from privacy.enclave.resource_limits import ResourceLimits
-from privacy.enclave.sandbox_profile import Isolation
 from privacy.errors import EnclaveFailed
 from tests.privacy.enclave.sandbox.conftest import (
     HOSTILE,
@@ -133,7 +133,8 @@ import sys, time
 from pathlib import Path
 from privacy.enclave.emulated_backend import EmulatedBackend
 from privacy.enclave.emulated_platform import EmulatedPlatform
-from privacy.enclave.sandbox_profile import Isolation, SandboxProfile
+from privacy.enclave.isolation import Isolation
+from privacy.enclave.sandbox_profile import SandboxProfile
 from tests.privacy.enclave.sandbox.conftest import HOSTILE, Sandbox
 platform = EmulatedPlatform.open(Path(sys.argv[1]))
 Sandbox(EmulatedBackend(HOSTILE, platform, SandboxProfile(Isolation(sys.argv[2])))).begin("hold")

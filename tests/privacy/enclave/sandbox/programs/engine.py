@@ -21,6 +21,9 @@ ROWS = 6_000_000
 if __name__ == "__main__":
     enclave = InsideEnclave.enter()
     enclave.receive()
+    if enclave.spill_folder is None:
+        enclave.send(json.dumps(None).encode())
+        enclave.receive()
     config: dict[str, Any] = {
         "threads": 2,
         "memory_limit": "150MB",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 from privacy.enclave.inside import InsideEnclave
+from tests.privacy.enclave.sandbox.programs.outcomes import outcome
 
 
 def serve(enclave: InsideEnclave) -> None:
@@ -25,6 +27,11 @@ def serve(enclave: InsideEnclave) -> None:
                 nonce = bytes.fromhex(asked["nonce"])
                 documents = [enclave.attest(nonce, b"what is said") for _ in range(asked.get("times", 1))]
                 enclave.send(documents[-1])
+            case "spill":
+                folder = enclave.spill_folder
+                enclave.send(json.dumps(None if folder is None else str(folder)).encode())
+            case "write":
+                enclave.send(outcome(Path(asked["path"]).touch).encode())
             case "unseal":
                 enclave.send(enclave.unseal(bytes.fromhex(asked["sealed"]), {"purpose": "test"}))
             case "wait":
