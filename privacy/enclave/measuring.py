@@ -63,8 +63,9 @@ class MeasuredProgram:
     def require_unchanged(self) -> int:
         """Raise EnclaveUnavailable when the files are not those that were measured. Cheap: reads only what changed.
 
-        How often they were touched by now: the same number twice means that nobody wrote to them in between, even to
-        put them back afterwards.
+        How often libraries were touched by now: the same number twice means that nobody wrote to them in between, even
+        to put them back afterwards. Own modules do not count, as enclaves run copies of them; and Python makes folders
+        for its bytecode beside them.
         """
         with self._lock:
             seen = _states(self.files)
@@ -76,8 +77,8 @@ class MeasuredProgram:
                     "the program's files are not those that were measured; nothing was started",
                     hint="restart the service, and let the partners allow the new measurement",
                 )
+            self._touched += any(seen[place] != self._seen[place] for place in self.files.library_places)
             self._seen = seen
-            self._touched += 1
             return self._touched
 
 

@@ -62,8 +62,17 @@ class ProgramFiles:
     @cached_property
     def places(self) -> tuple[str, ...]:
         """Every file, and every folder that one of them, or a library's root, lies in."""
-        folders = {path.parent for path in self.paths} | {root.parent for root in self.roots}
-        return tuple(sorted(str(place) for place in folders | set(self.paths)))
+        return _with_folders(set(self.paths) | set(self.roots))
+
+    @cached_property
+    def library_places(self) -> tuple[str, ...]:
+        """The same of libraries alone, which lie where others may write."""
+        files = {path for library in self.distributions for _, path in library.files}
+        return _with_folders(files | set(self.roots))
+
+
+def _with_folders(paths: set[Path]) -> tuple[str, ...]:
+    return tuple(sorted(str(place) for place in paths | {path.parent for path in paths}))
 
 
 def files_of(

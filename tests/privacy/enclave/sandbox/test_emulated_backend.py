@@ -308,17 +308,32 @@ def test_spill_folder_is_shown_where_memory_lies_there(
         backend.close()
 
 
-def test_enclave_whose_files_were_touched_while_it_waited_is_not_used(platform: EmulatedPlatform) -> None:
+def test_enclave_whose_libraries_were_touched_while_it_waited_is_not_used(platform: EmulatedPlatform) -> None:
     """Though they are again what they were: what it loaded in between is not known."""
+    backend = EmulatedBackend(OBLIGING, platform, REDUCED)
+    try:
+        waiting = backend._launch()
+        backend._waiting.put(waiting)
+        os.utime(backend._measured.files.distributions[0].files[0][1])
+        enclave = backend.start()
+        assert enclave is not waiting.enclave
+        assert not waiting.enclave.is_alive
+        enclave.close()
+    finally:
+        backend.close()
+
+
+def test_own_modules_may_be_touched_as_enclaves_run_copies_of_them(platform: EmulatedPlatform) -> None:
+    """A folder for bytecode that Python makes beside them must not end what waits."""
     with passing_program() as (program, place):
         backend = EmulatedBackend(program, platform, REDUCED)
         try:
             waiting = backend._launch()
             backend._waiting.put(waiting)
             place.write_text(place.read_text())
+            place.parent.joinpath("__pycache__").mkdir(exist_ok=True)
             enclave = backend.start()
-            assert enclave is not waiting.enclave
-            assert not waiting.enclave.is_alive
+            assert enclave is waiting.enclave
             enclave.close()
         finally:
             backend.close()
