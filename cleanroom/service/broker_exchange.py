@@ -180,7 +180,8 @@ class BrokerExchange:
         while not self._closed:
             now = time.monotonic()
             here = [one for one in self._here(place) if one.is_there(now)]
-            for broker in sorted(here, key=lambda one: not one.waiters):
+            # One that ended a moment ago looks like one between two polls: whoever was heard last is likeliest there.
+            for broker in sorted(here, key=lambda one: (not one.waiters, -one.heard)):
                 if broker.has_nonce:
                     return broker
             if not here or now >= end:

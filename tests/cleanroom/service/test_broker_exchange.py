@@ -146,6 +146,13 @@ def test_one_that_asked_a_moment_ago_is_there_and_then_no_longer(exchange, broke
         exchange.require_present(ROOM, ["acme"])
 
 
+def test_of_two_that_asked_a_moment_ago_the_later_one_is_asked(exchange, broker):
+    """The other may be the process that this one took the place of."""
+    for number in (1, 2):
+        broker(ACME, nonce(number), process=number).poll(wait_seconds=0)
+    assert exchange.nonces(ROOM, ["acme"]) == {"acme": nonce(2)}
+
+
 def test_one_whose_connection_was_lost_is_away_at_once_and_gets_nothing(exchange, broker):
     acme = broker(ACME, nonce(1))
     waiting = acme.start()
