@@ -201,8 +201,8 @@ def test_a_body_that_never_ends_is_not_waited_for(nobody, monkeypatch):
     ids=["escapes", "quotes", "flat", "deep"],
 )
 def test_a_strangers_megabyte_costs_milliseconds(raw):
-    started = time.process_time()
+    started = time.thread_time()  # brokers of other tests run in threads of this process
     with suppress(RoomError):
         read_json(raw)
 
-    assert time.process_time() - started < 1.0
+    assert time.thread_time() - started < 1.0
