@@ -61,6 +61,7 @@ class Bytecode:
         """
         if kept_in is None:
             return _for_this_process(code)
+        kept_in = kept_in.resolve()  # enclaves are started from another folder than this process's
         kept_in.mkdir(mode=0o700, parents=True, exist_ok=True)
         _require_own(kept_in)
         for other in kept_in.iterdir():

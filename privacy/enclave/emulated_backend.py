@@ -116,14 +116,10 @@ class EmulatedBackend:
                 if launched.enclave.is_alive and self._is_ready(launched):
                     return launched.enclave
                 launched.enclave.close()
-        for tries_left in reversed(range(MOST_TRIES)):
+        for _ in range(MOST_TRIES):
             launched = self._launch()
-            try:
-                if self._is_ready(launched):
-                    return launched.enclave
-            except EnclaveUnavailable:
-                if not tries_left:
-                    raise
+            if self._is_ready(launched):
+                return launched.enclave
         raise EnclaveUnavailable(
             "the program's files were touched while it loaded them; it read no data",
             hint="wait until the installation has ended, and try again",

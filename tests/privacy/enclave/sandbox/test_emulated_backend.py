@@ -206,6 +206,22 @@ def test_program_changed_after_it_was_measured_is_not_started(platform: Emulated
             backend.close()
 
 
+def test_bytecode_may_be_kept_in_a_folder_named_from_here(
+    platform: EmulatedPlatform,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    require_isolation: Callable[[Isolation], None],
+) -> None:
+    """As `--data room-service` names it."""
+    require_isolation(Isolation.FULL)
+    monkeypatch.chdir(tmp_path)
+    backend = EmulatedBackend(OBLIGING, platform, bytecode_in=Path("service", "bytecode"))
+    try:
+        backend.start().close()
+    finally:
+        backend.close()
+
+
 def test_bytecode_that_was_kept_makes_the_next_service_start_faster(
     platform: EmulatedPlatform, tmp_path: Path, require_isolation: Callable[[Isolation], None]
 ) -> None:
