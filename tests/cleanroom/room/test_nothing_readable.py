@@ -37,7 +37,7 @@ from cleanroom.rules.analysis_rule import RuleDocument
 from cleanroom.worker.key_exchange import state_key
 from privacy.identifiers import IdentifierKind, IdentifierRule, parse_token
 from tests.cleanroom.owners_brokers import with_broker, with_trouble
-from tests.cleanroom.room.serving_process import ServingProcess
+from tests.cleanroom.room.serving_process import ServingProcess, wait_until
 from tests.cleanroom.room.stored_state import read_database
 
 pytestmark = pytest.mark.slow
@@ -246,7 +246,7 @@ def test_the_search_finds_what_is_planted_in_a_process_and_among_temporary_files
         for file in (named, unnamed):
             file.write(segment.encode())
             file.flush()
-        assert any(found_in(flow.markers, content) for content in listing([planted.pid]).values())
+        wait_until(lambda: any(found_in(flow.markers, seen) for seen in listing([planted.pid]).values()))
         assert any(found_in(flow.markers, content) for _, content in open_files(planted.pid))
         assert Path(named.name) in set(changed_since(flow.began, without=flow.base))
         planted.kill()

@@ -13,6 +13,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from tests.inherited_peak import inherited_peak_mib
+
 
 def main() -> None:
     """Fuzz for so many seconds, starting from one of each message."""
@@ -56,7 +58,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for number, content in enumerate(examples):
             Path(folder, str(number)).write_bytes(content)
-        options = [f"-max_total_time={seconds}", "-max_len=8000", "-timeout=20", "-rss_limit_mb=2048", folder]
+        options = [
+            f"-max_total_time={seconds}",
+            "-max_len=8000",
+            "-timeout=20",
+            f"-rss_limit_mb={2048 + inherited_peak_mib()}",
+            folder,
+        ]
         atheris.Setup([sys.argv[0], *options], one_input)
         atheris.Fuzz()
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import cbor2
 
+from tests.inherited_peak import inherited_peak_mib
+
 if TYPE_CHECKING:  # importing it loads what is to be instrumented
     from tests.privacy.enclave.forgery import Chain
 
@@ -82,7 +84,7 @@ def main() -> None:
             "-max_len=4000",
             "-len_control=0",
             "-timeout=20",
-            "-rss_limit_mb=2048",
+            f"-rss_limit_mb={2048 + inherited_peak_mib()}",
         ]
         atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={folder}/", folder], one_input)
         atheris.Fuzz()
