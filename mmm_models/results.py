@@ -1,8 +1,21 @@
 """What a trained model says: fit, contributions, ROI and response curves, for one model over all units."""
 
+import math
 from dataclasses import dataclass
+from typing import Literal
 
 R2_EDGES = (0.0, 0.2, 0.4, 0.6, 0.8)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The middle of what a number may be, at `Results.interval_level`; NaN where the model says none."""
+
+    low: float = math.nan
+    high: float = math.nan
+
+
+NO_INTERVAL = Interval()
 
 
 @dataclass(frozen=True)
@@ -20,16 +33,59 @@ class ChannelResult:
     share: float
     roi: float
     marginal_roi: float
+    contribution_interval: Interval = NO_INTERVAL
+    share_interval: Interval = NO_INTERVAL
+    roi_interval: Interval = NO_INTERVAL
+    marginal_roi_interval: Interval = NO_INTERVAL
 
 
 @dataclass(frozen=True)
 class ResponseCurve:
-    """Contribution of one channel when all its media are scaled by each multiplier; 1.0 is what happened."""
+    """Contribution of one channel when all its media are scaled by each multiplier; 1.0 is what happened.
+
+    `low` and `high` bound each contribution at `Results.interval_level`; empty without intervals.
+    """
 
     channel: str
     multiplier: tuple[float, ...]
     spend: tuple[float, ...]
     contribution: tuple[float, ...]
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something the data cannot tell, said aloud: one sentence on what it is, one on what to do about it.
+
+    `code` names the kind of finding for programs, such as "collinear" or "prior-only".
+    """
+
+    code: str
+    severity: Literal["note", "review", "fail"]
+    channels: tuple[str, ...]
+    text: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class ExperimentCheck:
+    """One experiment beside the model: the lift it measured and what the model says of the same weeks and units.
+
+    Lifts are in outcome units. `used` says whether the model was fitted to it; `before` is what the model said
+    without any experiment, so that a contradiction is seen even where the fit settled it. `agrees` is false when
+    `before` and `lift` differ by more than their uncertainties allow.
+    """
+
+    channel: str
+    source: str
+    lift: float
+    standard_error: float
+    before: float
+    before_sd: float
+    after: float
+    used: bool
+    agrees: bool
 
 
 @dataclass(frozen=True)
@@ -63,7 +119,10 @@ class HoldoutFit:
 
 @dataclass(frozen=True)
 class Results:
-    """Everything a report needs from one model; `private` says that noise was added to every total."""
+    """Everything a report needs from one model; `private` says that noise was added to every total.
+
+    `model` names the family; `interval_level` is the probability of all intervals, NaN without any.
+    """
 
     outcome: float
     outcome_unit: str
@@ -74,6 +133,10 @@ class Results:
     curves: tuple[ResponseCurve, ...]
     holdout: HoldoutFit
     private: bool = False
+    model: str = "neural"
+    interval_level: float = math.nan
+    findings: tuple[Finding, ...] = ()
+    experiments: tuple[ExperimentCheck, ...] = ()
 
     @property
     def media_share(self) -> float:
