@@ -1,4 +1,4 @@
-"""The default world for several seeds, on disk and trained, each made once however many benchmarks ask."""
+"""Built-in worlds for several seeds, on disk and trained, each made once however many benchmarks ask."""
 
 import contextlib
 import io
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from benchmarks.line import Setting
 from mmm_models.intake.silo_file import read_silo_spec
@@ -24,6 +25,11 @@ from simulations.world_files import write_world
 
 EPSILON, DELTA = 8.0, 1e-4
 TOY_ROUNDS = 3
+SEEDS = {"default": (101, 102, 103), "geo": (301, 302, 303, 304, 305)}
+TOYS: dict[str, dict[str, Any]] = {
+    "default": {"silos": 3, "units_per_silo": 100},  # just enough units for the private arm
+    "geo": {"silos": 3, "units_per_silo": 2},
+}
 
 
 class Arm(StrEnum):
@@ -52,30 +58,29 @@ class TrainedArm:
     model: StoredModel
 
 
-def seeds(setting: Setting) -> tuple[int, ...]:
-    """The three the bars name."""
-    return (1,) if setting.quick else (101, 102, 103)
+def seeds(setting: Setting, name: str = "default") -> tuple[int, ...]:
+    """Those the bars are measured on; nothing was ever chosen by them."""
+    return (1,) if setting.quick else SEEDS[name]
 
 
-def scenario(*, quick: bool, seed: int) -> Scenario:
-    """The default scenario, or a toy of the same kind, with just enough units for the private arm."""
-    default = load_scenario("default", seed=seed)
-    return default.model_copy(update={"silos": 3, "units_per_silo": 100}) if quick else default
+def scenario(*, quick: bool, seed: int, name: str = "default") -> Scenario:
+    """A built-in scenario, or a toy of the same kind."""
+    whole = load_scenario(name, seed=seed)
+    return whole.model_copy(update=TOYS[name]) if quick else whole
 
 
-@lru_cache(maxsize=8)
-def known_world(setting: Setting, seed: int) -> KnownWorld:
-    """Made and written once per seed."""
-    world = make_world(scenario(quick=setting.quick, seed=seed))
-    files = write_world(world, setting.scratch / f"world-{seed}")
-    return KnownWorld(world, world.channel_truths(), files.specs)
+def known_world(setting: Setting, seed: int, name: str = "default") -> KnownWorld:
+    """Made and written once per scenario and seed."""
+    return _made(setting, seed, name)
 
 
 @lru_cache(maxsize=64)
-def train_arm(setting: Setting, seed: int, arm: Arm, repetition: int = 0) -> TrainedArm:
-    """Train once per seed, arm and repetition; silos start with a new key, noise and ledger each time."""
-    known = known_world(setting, seed)
-    directory = setting.scratch / "runs" / f"{seed}-{arm.name.lower()}-{repetition}"
+def train_arm(
+    setting: Setting, seed: int, arm: Arm, *, repetition: int = 0, name: str = "default"
+) -> TrainedArm:
+    """Train once per scenario, seed, arm and repetition; silos start with a new key, noise and ledger each time."""
+    known = known_world(setting, seed, name)
+    directory = setting.scratch / "runs" / f"{name}-{seed}-{arm.name.lower()}-{repetition}"
     noise = Noise(NoiseKind.LOCAL, EPSILON, DELTA) if arm is Arm.PRIVATE else None
     planned = FederatedArm(name=arm.value, folder=directory.name, masks=arm is not Arm.PLAIN, noise=noise)
     chosen = planned.settings(directory, known.world.scenario, rounds=TOY_ROUNDS if setting.quick else 0)
@@ -86,6 +91,14 @@ def train_arm(setting: Setting, seed: int, arm: Arm, repetition: int = 0) -> Tra
     released, model = read_results(directory), load_model(directory)
     measured = measure_federated(released, model, known.world.panels, seconds=time.perf_counter() - began)
     return TrainedArm(released, arm_row(arm.value, measured, known.truth, noise=noise), model)
+
+
+@lru_cache(maxsize=16)
+def _made(setting: Setting, seed: int, name: str) -> KnownWorld:
+    """Cached by all arguments, so that a default one given and left out are the same world."""
+    world = make_world(scenario(quick=setting.quick, seed=seed, name=name))
+    files = write_world(world, setting.scratch / f"world-{name}-{seed}")
+    return KnownWorld(world, world.channel_truths(), files.specs)
 
 
 def _forget_states(specs: tuple[Path, ...]) -> None:

@@ -33,8 +33,31 @@ class Bar:
         """False for NaN: what was not measured was not met."""
         return measured >= self.limit if self.at_least else measured <= self.limit
 
+    def ratio(self, measured: float) -> float:
+        """Measured over limit."""
+        return measured / self.limit
+
     def __str__(self) -> str:
         return f"{'>=' if self.at_least else '<='} {self.limit:g}"
+
+
+@dataclass(frozen=True)
+class Band:
+    """What a number must lie in, bounds included: too much is as wrong as too little."""
+
+    low: float
+    high: float
+
+    def is_met(self, measured: float) -> bool:
+        """False for NaN: what was not measured was not met."""
+        return self.low <= measured <= self.high
+
+    def ratio(self, measured: float) -> float:
+        """Measured over the middle of the band."""
+        return 2.0 * measured / (self.low + self.high)
+
+    def __str__(self) -> str:
+        return f"{self.low:g} to {self.high:g}"
 
 
 @dataclass(frozen=True)
@@ -44,13 +67,13 @@ class Line:
     what: str
     measured: float
     unit: str
-    bar: Bar | None = None
+    bar: Bar | Band | None = None
     values: tuple[float, ...] = ()
 
     @property
     def ratio(self) -> float:
-        """Measured over limit; NaN without a bar."""
-        return self.measured / self.bar.limit if self.bar else math.nan
+        """Measured over limit, or over the middle of a band; NaN without a bar."""
+        return self.bar.ratio(self.measured) if self.bar else math.nan
 
     @property
     def verdict(self) -> str:

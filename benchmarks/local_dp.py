@@ -22,7 +22,7 @@ def measure(setting: Setting) -> tuple[Line, ...]:
     for seed in seeds(setting):
         known, plain = known_world(setting, seed), train_arm(setting, seed, Arm.SECURE)
         for repetition in range(repetitions):
-            private = train_arm(setting, seed, Arm.PRIVATE, repetition)
+            private = train_arm(setting, seed, Arm.PRIVATE, repetition=repetition)
             fit.append(private.row.nrmse / plain.row.nrmse - 1.0)
             released.append(private.row.share_error_points - plain.row.share_error_points)
             exact.append(exact_share_error(private, known) - exact_share_error(plain, known))

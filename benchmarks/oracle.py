@@ -5,12 +5,11 @@ whitening and training weeks as the neural model. What it still gets wrong comes
 collinear channels and effects that differ between units, not from unknown response curves.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.truth_errors import TruthErrors, truth_errors
 from mmm_models.neural_mmm import pooled_scales
 from mmm_models.panel import pool
 from mmm_models.spec import ModelSpec
@@ -20,29 +19,14 @@ from simulations.world import World
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class OracleErrors:
-    """Relative error of each channel's contribution; mean error of shares in percentage points."""
-
-    relative: Array
-    share_points: float
-
-    @property
-    def mean_relative(self) -> float:
-        return float(np.abs(self.relative).mean())
-
-
-def oracle_errors(world: World) -> OracleErrors:
+def oracle_errors(world: World) -> TruthErrors:
     """Fit effect sizes under the true transforms and compare contributions with the truth."""
     panel, spec, weeks = pool(world.panels), ModelSpec(), world.scenario.holdout_weeks
     data = prepare(panel, pooled_scales(panel, spec, weeks), spec, holdout_weeks=weeks)
     level = np.concatenate([silo.level for silo in world.silos])
     saturated = np.concatenate([silo.response.saturated(silo.intensity) for silo in world.silos])
     driver = saturated * level[:, None, None]  # [unit, week, channel] in outcome units per unit of effect
-    contribution = driver.sum(axis=(0, 1)) * _effects(driver, data)
-    truth = np.array([row.contribution for row in world.channel_truths()])
-    points = 100.0 * float(np.abs(contribution - truth).mean()) / world.total_outcome
-    return OracleErrors(contribution / truth - 1.0, points)
+    return truth_errors(driver.sum(axis=(0, 1)) * _effects(driver, data), world)
 
 
 def _effects(driver: Array, data: UnitData) -> Array:

@@ -97,6 +97,7 @@ def _shares(
                 "holdout-weeks": scenario.holdout_weeks,
                 "weeks": scenario.weeks,
                 "secure-aggregation": "none",
+                "strategy": "fedadam",
                 "rounds": TOY_ROUNDS if setting.quick else ROUNDS,
                 **defence,
             }

@@ -22,6 +22,7 @@ from mmm_models.evaluation import holdout_errors
 from mmm_models.federated_spec import FederatedModel, GradientSum, LocalOptimizer, RoundSum
 from mmm_models.network import MediaResponse
 from mmm_models.neural_mmm import unit_fits
+from mmm_models.partial_pooling import with_unit_deviations
 from mmm_models.private_records import draft_frame, report_frame
 from mmm_models.results import UnitFit
 from mmm_models.scaling import Scales, octave_counts, scale_quantities
@@ -236,4 +237,4 @@ def _prepared(
         )
     with torch.no_grad():
         set_vector(response, parameters)
-    return response, data.prepared(scales, model)
+    return response, with_unit_deviations(data.prepared(scales, model), response)

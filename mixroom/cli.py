@@ -7,7 +7,16 @@ import traceback
 import click
 import typer
 
-from mixroom import cli_compare, cli_enclave, cli_key_holder, cli_room, cli_silo, cli_train, cli_world
+from mixroom import (
+    cli_compare,
+    cli_enclave,
+    cli_key_holder,
+    cli_room,
+    cli_silo,
+    cli_train,
+    cli_uplift,
+    cli_world,
+)
 from mixroom.cli_help import SETTINGS, Group, example
 from mixroom.errors import READER_GONE, USAGE, Explanation, Interrupted, explain, wants_traceback
 
@@ -30,6 +39,7 @@ app.add_typer(cli_key_holder.app, name="key-holder")
 app.add_typer(cli_room.app, name="room")
 app.add_typer(cli_enclave.app, name="enclave")
 cli_train.add_commands(app)
+cli_uplift.add_commands(app)
 cli_world.add_commands(app)
 cli_compare.add_commands(app)
 

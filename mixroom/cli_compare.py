@@ -15,6 +15,7 @@ from mixroom.cli_world import Out, Scenario, Seed
 from mixroom.errors import Interrupted, UsageError
 from mixroom.output import AsJson, print_json, say, table
 from mixroom.silo_paths import require_directory
+from mmm_models.peers.registry import FAMILIES
 
 if TYPE_CHECKING:
     from mmm_models.reporting.report_input import ArmRow
@@ -65,6 +66,14 @@ def compare(
     rounds: Annotated[
         int, typer.Option(help="Rounds of each federated run; 0: the usual.", min=0, metavar="N")
     ] = 0,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"Another model on pooled data, again for more: {', '.join(FAMILIES)}.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train one world centralised, alone, federated, in secure sums and with noise; measure each against the truth."""
@@ -72,7 +81,7 @@ def compare(
 
     require_directory(out)
     _require_no_half_comparison(out)
-    settings = _settings(epsilon, privacy, delta=delta, repeat=repeat, rounds=rounds)
+    settings = _settings(epsilon, privacy, delta=delta, repeat=repeat, rounds=rounds, models=model)
     loaded = load_scenario(scenario, seed=seed)
     _print(_run(loaded, out, settings, again=f"delete {out}, then "), as_json)
 
@@ -105,6 +114,7 @@ def _settings(
     delta: float,
     repeat: int,
     rounds: int,
+    models: list[str] | None,
 ) -> ComparisonSettings:
     """The flags as settings. Raises UsageError; nothing was started."""
     from simulations.comparison_settings import ComparisonSettings, noise_kinds
@@ -116,7 +126,7 @@ def _settings(
         )
     try:
         kinds = noise_kinds(privacy or ["local", "distributed"])
-        return ComparisonSettings(epsilons or (USUAL_EPSILON,), delta, rounds, kinds, repeat)
+        return ComparisonSettings(epsilons or (USUAL_EPSILON,), delta, rounds, kinds, repeat, models or ())
     except ComparisonInvalid as error:
         raise UsageError(str(error), hint=error.hint) from error
 

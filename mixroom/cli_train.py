@@ -13,16 +13,28 @@ from mixroom.output import AsJson, print_json, say
 from mixroom.run_output import show_results, stored_results, tell_failures
 from mixroom.run_start import forget_unstarted
 from mixroom.silo_paths import refuse_bad_data, require_directory, silo_files
-from mixroom.train_flags import aggregation_for, enclave_for, more_settings, require_whole_privacy
+from mixroom.train_flags import (
+    aggregation_for,
+    enclave_for,
+    more_settings,
+    require_known_models,
+    require_neural,
+    require_whole_privacy,
+)
+from mmm_models.peers.registry import FAMILIES, NEURAL
 
 Specs = Annotated[list[Path], typer.Argument(help="Silo files (TOML), one per silo.")]
 Out = Annotated[Path, typer.Option(help="Run directory to write.")]
 Holdout = Annotated[int, typer.Option(help="Last weeks for testing; a quarter at most.", min=0, metavar="N")]
 Synergy = Annotated[bool, typer.Option("--synergy", help="Let channels reinforce each other.")]
 Waves = Annotated[int, typer.Option(help="Slow waves of each effect over time.", min=0, max=6, metavar="N")]
+Lifts = Annotated[Path | None, typer.Option(help="Lift file (TOML): experiments to calibrate with.")]
+Model = Annotated[str, typer.Option(help=f"{', '.join(FAMILIES)}.", metavar="NAME")]
+Holidays = Annotated[str, typer.Option(help="Add public holidays of a country, such as DE.", metavar="CODE")]
 More = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Any other setting of docs/settings.md.")
 ]
+USUAL_STEPS = 300
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -36,10 +48,13 @@ def add_commands(app: typer.Typer) -> None:
 def fit(
     specs: Specs,
     out: Out,
+    model: Model = NEURAL,
     holdout_weeks: Holdout = 24,
-    steps: Annotated[int, typer.Option(help="Training steps.", min=1)] = 300,
+    steps: Annotated[int, typer.Option(help="Training steps.", min=1)] = USUAL_STEPS,
     synergy: Synergy = False,
     effect_waves: Waves = 0,
+    lift: Lifts = None,
+    holidays: Holidays = "",
     as_json: AsJson = False,
 ) -> None:
     """Fit one model on pooled data, no federation."""
@@ -49,8 +64,11 @@ def fit(
 
     files = silo_files(specs)
     require_directory(out)
-    model = ModelSpec(synergy=synergy, effect_waves=effect_waves)
-    settings = PooledSettings(files, out, holdout_weeks, model, TrainingSpec(steps=steps))
+    require_known_models([model])
+    neural_only = {"--steps": steps != USUAL_STEPS, "--synergy": synergy, "--effect-waves": effect_waves > 0}
+    require_neural(model, {**neural_only, "--lift": lift is not None})
+    spec, training = ModelSpec(synergy=synergy, effect_waves=effect_waves), TrainingSpec(steps=steps)
+    settings = PooledSettings(files, out, holdout_weeks, spec, training, lift, model, holidays)
     try:
         directory = fit_pooled(settings, say=say)
     except ModelError as error:

@@ -36,13 +36,33 @@ def load_panel(file: File) -> LoadedPanel:
     return load(Path(file))
 
 
-def fit(files: Sequence[File], out: File, *, holdout_weeks: int = 24, steps: int = 300) -> Results:
-    """One model on pooled data, no federation; writes the run directory `out`. Raises ModelError."""
+def fit(
+    files: Sequence[File],
+    out: File,
+    *,
+    model: str = "neural",
+    holdout_weeks: int = 24,
+    steps: int = 300,
+    lifts: File | None = None,
+) -> Results:
+    """One model on pooled data, no federation; writes the run directory `out`. Raises ModelError.
+
+    `model` is one of those that `mixroom fit --help` lists; `steps` are those of the neural one. `lifts` is a lift
+    file, with experiments that the neural model is calibrated with.
+    """
     from mmm_models.spec import ModelSpec, TrainingSpec
     from simulations.pooled_run import PooledSettings, fit_pooled
 
     paths = tuple(Path(file) for file in files)
-    settings = PooledSettings(paths, Path(out), holdout_weeks, ModelSpec(), TrainingSpec(steps=steps))
+    settings = PooledSettings(
+        paths,
+        Path(out),
+        holdout_weeks,
+        ModelSpec(),
+        TrainingSpec(steps=steps),
+        lifts=None if lifts is None else Path(lifts),
+        family=model,
+    )
     return load_results(fit_pooled(settings, say=_say_nothing))
 
 
@@ -65,7 +85,7 @@ def compare(
     """Train one known-truth world in every way, each measured against the truth; writes `out`.
 
     `settings` are the fields of `ComparisonSettings`: `delta`, `rounds`, `kinds` of noise ("central", "local",
-    "distributed") and `repeats`. Raises SimulationError, with a `hint`.
+    "distributed"), `repeats` and `models` (names of other families). Raises SimulationError, with a `hint`.
     """
     from simulations.comparison import compare as run
     from simulations.comparison_settings import ComparisonSettings, noise_kinds

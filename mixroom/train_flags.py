@@ -1,10 +1,12 @@
 """Which flags of `mixroom train` go together; what does not names the right one. Raises UsageError."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mixroom.errors import UsageError
 from mixroom.output import say
+from mmm_models.peers.registry import NEURAL, ModelUnknown, require_family
 
 FEWEST_MASKED = 3
 
@@ -26,6 +28,28 @@ def require_whole_privacy(privacy: str, epsilon: float, delta: float) -> None:
         verb = "needs" if len(given) == 1 else "need"
         raise UsageError(
             f"{' and '.join(given)} {verb} noise", hint="add --privacy distributed or --privacy local"
+        )
+
+
+def require_known_models(names: Sequence[str]) -> None:
+    """Every name is that of a family of models, and stands once."""
+    for name in names:
+        try:
+            require_family(name)
+        except ModelUnknown as error:
+            raise UsageError(str(error), hint=error.hint) from error
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"--model {', '.join(twice)} is named twice", hint="name each once")
+
+
+def require_neural(model: str, given: Mapping[str, bool]) -> None:
+    """Flags that only the neural MMM understands; `given` says which were used."""
+    used = [flag for flag, is_given in given.items() if is_given]
+    if used and model != NEURAL:
+        raise UsageError(
+            f"{' and '.join(used)} {'needs' if len(used) == 1 else 'need'} --model {NEURAL}",
+            hint=f"leave {'it' if len(used) == 1 else 'them'} out, or leave --model out",
         )
 
 

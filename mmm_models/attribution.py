@@ -2,18 +2,20 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from mmm_models.contribution_totals import MULTIPLIERS, STEP
 from mmm_models.errors import TotalsLost
+from mmm_models.intervals import INTERVAL_LEVEL, NoisedUncertainty, Uncertainty, uncertainty
 from mmm_models.network import MediaResponse
 from mmm_models.panel import Channel
 from mmm_models.results import ChannelResult, HoldoutFit, ResponseCurve, Results
 from mmm_models.scaling import Scales
-from mmm_models.unit_records import MULTIPLIERS, STEP, RecordLayout
+from mmm_models.steady_response import steady_shape
+from mmm_models.unit_records import RecordLayout
 
 Array = NDArray[np.float64]
 
@@ -28,9 +30,19 @@ class Naming:
 
 
 def results_from_sum(
-    total: Array, naming: Naming, *, response: MediaResponse, scales: Scales, layout: RecordLayout
+    total: Array,
+    naming: Naming,
+    *,
+    response: MediaResponse,
+    scales: Scales,
+    layout: RecordLayout,
+    covariance: Array | None = None,
 ) -> Results:
-    """Results from the summed records of all units; noised ones take curve shapes from the model."""
+    """Results from the summed records of all units; noised ones take curve shapes from the model.
+
+    With the posterior `covariance` [parameter, parameter] of the response and a layout that holds slopes, every
+    contribution, share, ROI, marginal ROI and curve has an interval.
+    """
     groups = layout.split(total)
     outcome = float(groups["outcome"][0]) * scales.outcome
     if outcome <= 0:
@@ -41,7 +53,7 @@ def results_from_sum(
     contribution, contributed_revenue, step_revenue, curves = read(
         groups, response, scales, revenue / outcome
     )
-    channels = tuple(
+    channels = [
         ChannelResult(
             channel.name,
             channel.kind.value,
@@ -52,18 +64,54 @@ def results_from_sum(
             _ratio(step_revenue[index], spend[index]),
         )
         for index, channel in enumerate(naming.channels)
-    )
-    return Results(
+    ]
+    results = Results(
         outcome=outcome,
         outcome_unit=naming.outcome_unit,
         revenue=revenue,
         currency=naming.currency,
         units=float(groups["units"][0]),
-        channels=channels,
+        channels=tuple(channels),
         curves=_curves(naming.channels, spend, curves),
         holdout=_holdout(groups, scales),
         private=layout.private,
     )
+    if covariance is None or not layout.parameters:
+        return results
+    return with_intervals(results, _uncertainty(groups, layout, covariance))
+
+
+def with_intervals(results: Results, found: Uncertainty | NoisedUncertainty) -> Results:
+    """The same results, each number with its interval; columns as in `ContributionTotals`."""
+    one, revenue, step = MULTIPLIERS.index(1.0), len(MULTIPLIERS), len(MULTIPLIERS) + 1
+    channels = []
+    for index, channel in enumerate(results.channels):
+        roi = _ratio(results.revenue / results.outcome, channel.spend)
+        channels.append(
+            replace(
+                channel,
+                contribution_interval=found.interval(channel.contribution, index, one, per=1.0),
+                share_interval=found.interval(channel.share, index, one, per=1.0 / results.outcome),
+                roi_interval=found.interval(channel.roi, index, revenue, per=roi),
+                marginal_roi_interval=found.interval(channel.marginal_roi, index, step, per=roi),
+            )
+        )
+    curves = []
+    for index, curve in enumerate(results.curves):
+        bounds = [
+            found.interval(value, index, column, per=float(value > 0))
+            for column, value in enumerate(curve.contribution)
+        ]
+        curves.append(replace(curve, low=tuple(b.low for b in bounds), high=tuple(b.high for b in bounds)))
+    return replace(results, channels=tuple(channels), curves=tuple(curves), interval_level=INTERVAL_LEVEL)
+
+
+def _uncertainty(groups: dict[str, Array], layout: RecordLayout, covariance: Array) -> Uncertainty:
+    curves = groups["curves"].reshape(layout.channels, -1)
+    totals = np.concatenate(
+        [curves, groups["contribution_revenue"][:, None], groups["step_revenue"][:, None]], axis=1
+    )
+    return uncertainty(totals, groups["slopes"].reshape(*totals.shape, layout.parameters), covariance)
 
 
 def _exact_channels(
@@ -85,25 +133,10 @@ def _private_channels(
 ) -> tuple[Array, Array, Array, Array]:
     """As above from noised contributions; curve shapes are the shared response at steady typical media."""
     contribution = np.maximum(groups["contribution"] * scales.outcome, 0.0)
-    shape = _steady_shape(response, np.array([*MULTIPLIERS, 1.0 + STEP]))
+    shape = steady_shape(response, np.array([*MULTIPLIERS, 1.0 + STEP]))
     curves = contribution[:, None] * shape[:, :-1]
     elasticity = (shape[:, -1] - 1.0) / STEP
     return contribution, contribution * price, contribution * price * elasticity, curves
-
-
-def _steady_shape(response: MediaResponse, multipliers: Array) -> Array:
-    """Effect `[channel, multiplier]` at steady typical media, each scaled alone, relative to that at one."""
-    channels = len(response.spend_per_revenue)
-    scaled = torch.as_tensor(multipliers, dtype=torch.float32)
-    media = torch.ones(channels, len(multipliers), 2 * response.spec.max_lag_weeks, channels)
-    for index in range(channels):
-        media[index, :, :, index] = scaled[:, None]
-    with torch.no_grad():
-        effects = response.effects(response.parameters_by_name, media.flatten(0, 1))[:, -1]
-    every = effects.reshape(channels, len(multipliers), channels)
-    own = torch.diagonal(every, dim1=0, dim2=2).T.double().numpy()
-    one = own[:, list(multipliers).index(1.0)]
-    return np.asarray(own / np.where(one > 0, one, 1.0)[:, None])
 
 
 def _curves(channels: Sequence[Channel], spend: Array, curves: Array) -> tuple[ResponseCurve, ...]:

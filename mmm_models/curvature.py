@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from mmm_models.effect_slopes import effect_slopes
 from mmm_models.network import MediaResponse
 from mmm_models.objective import gradient_balance, training_records
 from mmm_models.unit_data import UnitData
@@ -25,6 +25,8 @@ TYPICAL_STEEPNESS: Mapping[str, float] = {
     "log_slope": 1.0,
     "decay_logit": 0.7,
     "delay": 0.15,
+    "log_half_frequency": 0.3,
+    "log_slope_frequency": 0.3,
     "synergy": 0.1,
     "effect_wave": 1.0,
 }
@@ -37,19 +39,11 @@ def unit_information(response: MediaResponse, data: UnitData) -> Array:
     equation 10.24). Not noised, not bounded: it must not leave the process.
     """
     records = training_records(response, data)
-    channels = len(response.spend_per_revenue)
+    channels = response.columns
     weight, media, whitener = records[..., 1], records[..., 2 : 2 + channels], records[..., 2 + channels :]
-    shapes = {name: value.shape for name, value in response.named_parameters()}
-
-    def effect(vector: Tensor) -> Tensor:
-        parts = torch.split(vector, [shape.numel() for shape in shapes.values()])
-        named = {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
-        return response.effects(named, media).sum(dim=-1)
-
-    point = torch.nn.utils.parameters_to_vector(response.parameters()).detach()
     with torch.no_grad():
-        slope = torch.func.jacfwd(effect)(point) * weight[..., None]  # [unit, week, parameter]
-        explained = torch.einsum("utf,utp->ufp", whitener, slope)
+        slope = effect_slopes(response, media) * weight[..., None]
+        explained = whitener.transpose(1, 2) @ slope
         whole = slope.transpose(1, 2) @ slope - explained.transpose(1, 2) @ explained
     return np.asarray(whole.double().numpy())
 

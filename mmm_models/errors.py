@@ -56,6 +56,17 @@ class NothingToLearnFrom(ModelError):
         )
 
 
+class HistoryTooShort(ModelError):
+    """Every unit has so few training weeks that not even one effect a channel could be learnt."""
+
+    def __init__(self, silo: str, *, have: int, needed: int) -> None:
+        missing = needed - have
+        super().__init__(
+            f"panel {silo!r} has at most {have} training weeks a unit, and {needed} are needed; no model was fitted",
+            hint=f"give {missing} more training week{'s' * (missing > 1)}, hold out fewer, or fit fewer channels",
+        )
+
+
 class StoredModelDamaged(ModelError):
     """A stored model is missing, changed or of another version; it was not loaded."""
 

@@ -35,7 +35,11 @@ def predict(response: MediaResponse, data: UnitData) -> Float[Tensor, "unit week
 def holdout_errors(response: MediaResponse, data: UnitData) -> UnitErrors:
     """Errors of `predict` on the held-out weeks."""
     predicted = predict(response, data).double().numpy()
-    outcome, test = data.outcome.double().numpy(), data.test.double().numpy()
+    return unit_errors(predicted, data.outcome.double().numpy(), data.test.double().numpy())
+
+
+def unit_errors(predicted: Array, outcome: Array, test: Array) -> UnitErrors:
+    """Errors of any model on held-out weeks; all `[unit, week]`, `test` 0 or 1, outcomes in multiples of level."""
     weeks = test.sum(axis=1)
     error = (outcome - predicted) * test
     squared = (error**2).sum(axis=1)

@@ -59,12 +59,16 @@ class LocalTraining(_Spec):
 
 
 class FederatedModel(_Spec):
-    """The model of one federated run. `weeks` is a typical panel's length; it only scales private totals."""
+    """The model of one federated run. `weeks` is a typical panel's length; it only scales private totals.
+
+    `intervals`: the report also sums by how much each total would change with each shared parameter.
+    """
 
     channels: Annotated[tuple[ChannelDeclaration, ...], Field(min_length=1)]
     media_per: MediaPer
     weeks: Annotated[int, Field(ge=1)]
     holdout_weeks: Annotated[int, Field(ge=0)]
+    intervals: bool = False
     model: ModelSpec = ModelSpec()
     local: LocalTraining = LocalTraining()
     currency: str = ""
@@ -99,7 +103,8 @@ class FederatedModel(_Spec):
         return self.scale_quantities * OCTAVES + 1
 
     def records(self, *, private: bool) -> RecordLayout:
-        return RecordLayout(len(self.channels), private=private)
+        slopes = self.parameters if self.intervals and not private else 0
+        return RecordLayout(len(self.channels), private=private, parameters=slopes)
 
 
 ROUND_METRICS = ("loss", "squared_error", "test_weeks", "mape", "tested_units")

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mmm_models.reach_frequency import effective_exposure
 from mmm_models.response_prior import negative_log_prior, starting_values
 from mmm_models.spec import ModelSpec
 from mmm_models.transforms import carry_over, gamma_kernel, hill
@@ -32,7 +33,8 @@ class MediaResponse(nn.Module):
         self.spend_per_revenue = tuple(float(share) for share in spend_per_revenue)
         channels = len(self.spend_per_revenue)
         self.pairs = tuple(combinations(range(channels), 2)) if spec.synergy else ()
-        for name, values in starting_values(spec.prior, self.spend_per_revenue).items():
+        start = starting_values(spec.prior, self.spend_per_revenue, reach_frequency=spec.reach_frequency)
+        for name, values in start.items():
             self.register_parameter(name, nn.Parameter(torch.tensor(values)))
         if self.pairs:
             self.synergy = nn.Parameter(torch.full((len(self.pairs),), SYNERGY_START))
@@ -44,11 +46,20 @@ class MediaResponse(nn.Module):
         """The current shared parameters."""
         return dict(self.named_parameters())
 
-    def forward(self, media: Float[Tensor, "unit week channel"]) -> Float[Tensor, "unit week"]:
+    @property
+    def columns(self) -> int:
+        """Columns of the media it is given: exposure per channel, then with `reach_frequency` reach per channel."""
+        return len(self.spend_per_revenue) * (2 if self.spec.reach_frequency else 1)
+
+    def own_columns(self, channel: int) -> list[int]:
+        """The columns that are scaled when there is more of one channel at the same frequency."""
+        return list(range(channel, self.columns, len(self.spend_per_revenue)))
+
+    def forward(self, media: Float[Tensor, "unit week column"]) -> Float[Tensor, "unit week"]:
         return self.effects(self.parameters_by_name, media).sum(dim=-1)
 
     def effects(
-        self, parameters: Parameters, media: Float[Tensor, "unit week channel"]
+        self, parameters: Parameters, media: Float[Tensor, "unit week column"]
     ) -> Float[Tensor, "unit week channel"]:
         """Effect per channel; a pair's synergy is shared equally, its exact Shapley values."""
         saturated = self.saturated(parameters, media)
@@ -58,9 +69,13 @@ class MediaResponse(nn.Module):
         return direct + self._synergies(parameters["synergy"], saturated) if self.pairs else direct
 
     def saturated(
-        self, parameters: Parameters, media: Float[Tensor, "unit week channel"]
+        self, parameters: Parameters, media: Float[Tensor, "unit week column"]
     ) -> Float[Tensor, "unit week channel"]:
         """Media after carry-over and saturation, one at steady typical media."""
+        if self.spec.reach_frequency:
+            exposure, reach = torch.split(media, len(self.spend_per_revenue), dim=-1)
+            half, slope = parameters["log_half_frequency"], parameters["log_slope_frequency"]
+            media = effective_exposure(exposure, reach, half, slope)
         kernel = gamma_kernel(parameters["decay_logit"], parameters["delay"], self.spec.max_lag_weeks)
         return hill(carry_over(media, kernel), parameters["log_half_saturation"], parameters["log_slope"])
 

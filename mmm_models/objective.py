@@ -21,7 +21,7 @@ class UnitObjective(nn.Module):
     def __init__(self, response: MediaResponse, gradient_scale: Mapping[str, Tensor] | None = None) -> None:
         super().__init__()
         self.response = response
-        self._channels = len(response.spend_per_revenue)
+        self._channels = response.columns
         self._gradient_scale = gradient_scale or {}
 
     def forward_per_unit(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mmm_models.errors import ModelError
 
 DAYS_PER_WEEK = 7
+PER_UNIT_WEEK = ("outcome", "observed", "media", "spend", "frequency", "controls", "revenue_per_outcome")
 
 
 class ChannelKind(StrEnum):
@@ -54,8 +55,13 @@ class Panel:
     treatment_names: tuple[str, ...]  # the last of control_names
     currency: str  # "" when unknown
     outcome_unit: str  # "" when unknown
+    # [unit, week, channel], contacts per person reached (media are reach x frequency); 0 where unknown or nobody
+    # was reached, and everywhere when it is left out
+    frequency: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
+        if self.frequency.shape == (0,):
+            object.__setattr__(self, "frequency", np.zeros(self.media.shape))
         self._check_names()
         self._check_shapes()
         self._check_weeks()
@@ -77,23 +83,33 @@ class Panel:
     def channel_names(self) -> tuple[str, ...]:
         return tuple(channel.name for channel in self.channels)
 
+    @property
+    def reach(self) -> NDArray[np.float64]:
+        """People reached `[unit, week, channel]`: media over frequency; 0 where frequency is unknown."""
+        known = self.frequency > 0
+        return np.asarray(np.where(known, self.media / np.where(known, self.frequency, 1.0), 0.0))
+
+    @property
+    def has_frequency(self) -> NDArray[np.bool_]:
+        """Channels whose frequency is known wherever they ran `[channel]`; those that never ran have none."""
+        runs, known = self.media > 0, self.frequency > 0
+        return np.asarray(known.any(axis=(0, 1)) & (known | ~runs).all(axis=(0, 1)))
+
     def select_units(self, idx: Sequence[int] | NDArray[np.int_] | NDArray[np.bool_]) -> Panel:
         """The same panel with only these units, in this order (indices or a mask)."""
         chosen = np.arange(self.n_units)[np.asarray(idx)]
-        per_unit = ("outcome", "observed", "media", "spend", "controls", "revenue_per_outcome", "population")
-        arrays = {name: getattr(self, name)[chosen] for name in per_unit}
+        arrays = {name: getattr(self, name)[chosen] for name in (*PER_UNIT_WEEK, "population")}
         return replace(self, units=tuple(self.units[i] for i in chosen), **arrays)
 
     def select_weeks(self, start: int, stop: int) -> Panel:
         """The same panel with only weeks start <= index < stop."""
-        per_week = ("outcome", "observed", "media", "spend", "controls", "revenue_per_outcome")
-        arrays = {name: getattr(self, name)[:, start:stop] for name in per_week}
+        arrays = {name: getattr(self, name)[:, start:stop] for name in PER_UNIT_WEEK}
         return replace(self, weeks=self.weeks[start:stop], **arrays)
 
     def with_channels(self, channels: Sequence[Channel] | Sequence[str]) -> Panel:
         """The same panel with exactly these channels, in this order.
 
-        A channel this silo lacks is added as zero media and zero spend (given as a bare name it counts as
+        A channel this silo lacks is added as zero media, spend and frequency (given as a bare name it counts as
         paid). Leaving out a channel the panel has raises `ModelError`: its sales would turn into baseline.
         """
         wanted = [_as_channel(channel, self.channels) for channel in channels]
@@ -112,6 +128,7 @@ class Panel:
             ),
             media=_take_or_zero(self.media, source),
             spend=_take_or_zero(self.spend, source),
+            frequency=_take_or_zero(self.frequency, source),
         )
 
     def with_controls(self, names: Sequence[str], treatment_names: Sequence[str] = ()) -> Panel:
@@ -156,6 +173,7 @@ class Panel:
             "observed": cell,
             "media": (*cell, self.n_channels),
             "spend": (*cell, self.n_channels),
+            "frequency": (*cell, self.n_channels),
             "controls": (*cell, len(self.control_names)),
             "revenue_per_outcome": cell,
             "population": cell[:1],
@@ -171,10 +189,10 @@ class Panel:
             raise ModelError(f"panel {self.silo!r}: weeks must be {DAYS_PER_WEEK} days apart")
 
     def _check_values(self) -> None:
-        for name in ("outcome", "media", "spend", "controls", "revenue_per_outcome"):
+        for name in ("outcome", "media", "spend", "controls", "revenue_per_outcome", "frequency"):
             if not np.isfinite(getattr(self, name)).all():
                 raise ModelError(f"panel {self.silo!r}: {name} holds values that are not finite")
-        for name in ("media", "spend"):
+        for name in ("media", "spend", "frequency"):
             if (getattr(self, name) < 0).any():
                 raise ModelError(f"panel {self.silo!r}: {name} holds negative values")
         if (self.revenue_per_outcome <= 0).any():

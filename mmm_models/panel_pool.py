@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmm_models.errors import ModelError
-from mmm_models.panel import DAYS_PER_WEEK, Channel, Panel
+from mmm_models.panel import DAYS_PER_WEEK, PER_UNIT_WEEK, Channel, Panel
 
 
 def pool_panels(panels: Sequence[Panel]) -> Panel:
@@ -29,9 +29,9 @@ def pool_panels(panels: Sequence[Panel]) -> Panel:
         _on_calendar(panel.with_channels(channels).with_controls(controls, treatments), weeks)
         for panel in panels
     ]
-    cells = ("outcome", "observed", "media", "spend", "controls", "revenue_per_outcome", "population")
     arrays: dict[str, Any] = {
-        name: np.concatenate([getattr(panel, name) for panel in aligned]) for name in cells
+        name: np.concatenate([getattr(panel, name) for panel in aligned])
+        for name in (*PER_UNIT_WEEK, "population")
     }
     return replace(
         aligned[0],
@@ -105,7 +105,7 @@ def _on_calendar(panel: Panel, weeks: NDArray[np.datetime64]) -> Panel:
         name: getattr(panel, name)[:, nearest] for name in ("controls", "revenue_per_outcome")
     }
     outside = np.arange(len(weeks)) - offset != nearest
-    for name in ("outcome", "observed", "media", "spend"):
+    for name in ("outcome", "observed", "media", "spend", "frequency"):
         arrays[name] = getattr(panel, name)[:, nearest]
         arrays[name][:, outside] = 0
     return replace(panel, weeks=weeks, **arrays)

@@ -79,6 +79,11 @@ class RecordFrame:
         relative = np.divide(total, self.weight, out=np.zeros_like(total), where=self.weight > 0)
         return np.asarray((relative + self.slope * relative[self.outcome]) * self.typical)
 
+    def noise_of(self, deviation: float) -> Array:
+        """Standard deviation of each column that `read_back` returns when every measured one carries such noise."""
+        relative = np.divide(deviation, self.weight, out=np.zeros_like(self.weight), where=self.weight > 0)
+        return np.asarray(np.hypot(relative, self.slope * relative[self.outcome]) * self.typical)
+
     def slopes_found(self, total: Array) -> Array:
         """How much of each column goes with the outcome, from the (noised) sum of measured records."""
         relative = np.divide(total, self.weight, out=np.zeros_like(total), where=self.weight > 0)

@@ -11,14 +11,17 @@ from mmm_models.spec import ResponsePrior
 LEAST_CREDIBLE_SPEND, LARGEST_CREDIBLE_SPEND = 0.005, 0.5  # of revenue, all channels together
 
 
-def starting_values(prior: ResponsePrior, spend_per_revenue: Sequence[float]) -> dict[str, list[float]]:
-    """The prior's centre, per parameter and channel."""
+def starting_values(
+    prior: ResponsePrior, spend_per_revenue: Sequence[float], *, reach_frequency: bool = False
+) -> dict[str, list[float]]:
+    """The prior's centre, per parameter and channel; a response of frequency only with `reach_frequency`."""
     channels = len(spend_per_revenue)
     effect = [
         prior.log_roi_mean + math.log(share) if judged else prior.log_effect_mean
         for share, judged in zip(spend_per_revenue, judged_by_roi(spend_per_revenue), strict=True)
     ]
-    shapes = {name: [mean] * channels for name, (mean, _) in _shape_priors(prior).items()}
+    priors = _shape_priors(prior) | (_frequency_priors(prior) if reach_frequency else {})
+    shapes = {name: [mean] * channels for name, (mean, _) in priors.items()}
     return {"log_effect": effect, **shapes}
 
 
@@ -27,8 +30,9 @@ def negative_log_prior(
 ) -> Tensor:
     """Of one set of shared parameters, up to a constant."""
     total = _effect_penalty(prior, parameters["log_effect"], spend_per_revenue)
-    for name, (mean, sd) in _shape_priors(prior).items():
-        total = total + 0.5 * (((parameters[name] - mean) / sd) ** 2).sum()
+    for name, (mean, sd) in (_shape_priors(prior) | _frequency_priors(prior)).items():
+        if name in parameters:
+            total = total + 0.5 * (((parameters[name] - mean) / sd) ** 2).sum()
     if "synergy" in parameters:
         total = total + (torch.nn.functional.softplus(parameters["synergy"]) / prior.synergy_sd).sum()
     if "effect_wave" in parameters:
@@ -38,7 +42,12 @@ def negative_log_prior(
 
 def prior_weight(prior: ResponsePrior, units: float) -> float:
     """Weight of the prior beside the mean loss of `units` units (see `ResponsePrior`)."""
-    return 1.0 / units + 1.0 / prior.units_per_prior
+    return 1.0 / (units * coarsening(prior, units))
+
+
+def coarsening(prior: ResponsePrior, units: float) -> float:
+    """Power of the likelihood of `units` units beside the prior, in (0, 1] (see `ResponsePrior`)."""
+    return 1.0 / (1.0 + units / prior.units_per_prior)
 
 
 def judged_by_roi(spend_per_revenue: Sequence[float]) -> tuple[bool, ...]:
@@ -74,4 +83,11 @@ def _shape_priors(prior: ResponsePrior) -> dict[str, tuple[float, float]]:
         "log_slope": (prior.log_slope_mean, prior.log_slope_sd),
         "decay_logit": (prior.decay_logit_mean, prior.decay_logit_sd),
         "delay": (prior.delay_mean, prior.delay_sd),
+    }
+
+
+def _frequency_priors(prior: ResponsePrior) -> dict[str, tuple[float, float]]:
+    return {
+        "log_half_frequency": (prior.log_half_frequency_mean, prior.log_half_frequency_sd),
+        "log_slope_frequency": (prior.log_slope_frequency_mean, prior.log_slope_frequency_sd),
     }

@@ -19,7 +19,7 @@ class BaselineSpec(_Spec):
     intercept_sd: Positive = 10.0
     trend_sd_per_year: Positive = 0.1
     season_pairs: Annotated[int, Field(ge=0, le=12)] = 6
-    season_sd: Positive = 0.15
+    season_sd: Positive = 0.1
     control_sd: Positive = 0.1
     drift_sd: NonNegative = 0.03
     drift_weeks: Weeks = 8
@@ -43,17 +43,38 @@ class ResponsePrior(_Spec):
     log_roi_sd: Positive = 0.5
     log_effect_mean: float = -3.5
     log_effect_sd: Positive = 1.0
-    log_half_saturation_mean: float = 0.2
-    log_half_saturation_sd: Positive = 0.4
-    log_slope_mean: float = 0.05
-    log_slope_sd: Positive = 0.1
+    log_half_saturation_mean: float = -0.3
+    log_half_saturation_sd: Positive = 0.5
+    log_slope_mean: float = 0.1
+    log_slope_sd: Positive = 0.2
     decay_logit_mean: float = -0.5
     decay_logit_sd: Positive = 1.0
     delay_mean: float = -1.5
     delay_sd: Positive = 1.0
+    log_half_frequency_mean: float = -0.36
+    log_half_frequency_sd: Positive = 0.4
+    log_slope_frequency_mean: float = 0.7
+    log_slope_frequency_sd: Positive = 0.4
     synergy_sd: Positive = 0.01
     wave_sd: Positive = 0.2
     units_per_prior: Positive = 60.0
+
+
+class PoolingSpec(_Spec):
+    """How far units differ from the shared response (partial pooling): standard deviations of logarithms.
+
+    `unit_effect_sd`: of a unit's effect of each channel; `unit_shape_sd`: of its half-saturation and, as a logit, of
+    its decay. Zero for both: every unit responds alike. Silos with a promise of noise are trained that way: bounds of
+    their records were set without.
+    """
+
+    unit_effect_sd: NonNegative = 0.2
+    unit_shape_sd: NonNegative = 0.2
+
+    @property
+    def partial(self) -> bool:
+        """Whether units may differ at all."""
+        return self.unit_effect_sd > 0 or self.unit_shape_sd > 0
 
 
 class ModelSpec(_Spec):
@@ -61,10 +82,12 @@ class ModelSpec(_Spec):
 
     max_lag_weeks: Weeks = 13
     synergy: bool = False
+    reach_frequency: bool = False
     effect_waves: Annotated[int, Field(ge=0, le=6)] = 0
     warm_up_weeks: Annotated[int, Field(ge=0)] = 0
     baseline: BaselineSpec = BaselineSpec()
     prior: ResponsePrior = ResponsePrior()
+    pooling: PoolingSpec = PoolingSpec()
 
 
 class TrainingSpec(_Spec):

@@ -21,11 +21,15 @@ FILE_NAME, FORMAT = "model.json", "mixroom-model/1"
 
 @dataclass(frozen=True, eq=False)
 class StoredModel:
-    """Shared response parameters `[parameter]` under the scales and description they were trained with."""
+    """Shared response parameters `[parameter]` under the scales and description they were trained with.
+
+    `covariance` [parameter, parameter]: how sure they are; None where the run does not know.
+    """
 
     description: FederatedModel
     scales: Scales
     parameters: NDArray[np.float64]
+    covariance: NDArray[np.float64] | None = None
 
     def response(self) -> MediaResponse:
         """The network with these parameters."""
@@ -41,6 +45,7 @@ class StoredModel:
             "scales": self.scales.to_vector().tolist(),
             "parameters": {name: value.tolist() for name, value in self.response().named_parameters()},
             "vector": self.parameters.tolist(),
+            "covariance": None if self.covariance is None else self.covariance.tolist(),
         }
         path = directory / FILE_NAME
         temporary = path.with_suffix(".part")
@@ -59,7 +64,10 @@ def load_model(directory: Path) -> StoredModel:
             raise StoredModelDamaged(path)
         description = FederatedModel.model_validate(stored["description"])
         scales = Scales.from_vector(np.array(stored["scales"]), description.media_per)
-        return StoredModel(description, scales, np.array(stored["vector"]))
+        parameters, covariance = np.array(stored["vector"]), stored.get("covariance")
+        if covariance is None:
+            return StoredModel(description, scales, parameters)
+        return StoredModel(description, scales, parameters, np.array(covariance).reshape(parameters.size, -1))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoredModelDamaged(path) from error
 

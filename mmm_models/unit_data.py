@@ -9,8 +9,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmm_models.baseline_basis import BaselineBasis, baseline_basis
+from mmm_models.baseline_basis import baseline_basis
 from mmm_models.panel import Panel
+from mmm_models.reach_frequency import REFERENCE_FREQUENCY
 from mmm_models.scaling import Scales, unit_size
 from mmm_models.spec import ModelSpec
 
@@ -28,7 +29,7 @@ class UnitData:
     prior covariance plus noise (Woodbury). The baseline's coefficients given r are posterior_factor whitener' r.
     """
 
-    media: Float[Tensor, "unit week channel"]
+    media: Float[Tensor, "unit week column"]
     outcome: Float[Tensor, "unit week"]
     train: Float[Tensor, "unit week"]
     test: Float[Tensor, "unit week"]
@@ -43,12 +44,35 @@ class UnitData:
     def units(self) -> int:
         return int(self.media.shape[0])
 
+    def some(self, most: int) -> "UnitData":
+        """At most so many units, spread evenly over all of them."""
+        step = -(-self.units // most)
+        tensors: dict[str, Any] = {
+            name: part[::step] for name, part in vars(self).items() if isinstance(part, Tensor)
+        }
+        return replace(self, **tensors)
+
     def double(self) -> "UnitData":
         """The same in double precision, for sums whose privacy counts every bit (see `clients.contributions`)."""
         tensors: dict[str, Any] = {
             name: part.double() for name, part in vars(self).items() if isinstance(part, Tensor)
         }
         return replace(self, **tensors)
+
+
+def with_features(
+    data: UnitData, extra: Float[Tensor, "unit week feature"], names: tuple[str, ...]
+) -> UnitData:
+    """The same records with more that a unit's own part may explain; each coefficient is standard normal beforehand."""
+    features = np.concatenate([data.features.double().numpy(), extra.double().numpy()], axis=-1)
+    whitener, posterior_factor = _whitener(features, data.train.numpy() > 0, data.noise.double().numpy())
+    return replace(
+        data,
+        features=_like(features, data),
+        whitener=_like(whitener, data),
+        posterior_factor=_like(posterior_factor, data),
+        feature_names=(*data.feature_names, *names),
+    )
 
 
 def prepare(panel: Panel, scales: Scales, spec: ModelSpec, *, holdout_weeks: int) -> UnitData:
@@ -59,10 +83,13 @@ def prepare(panel: Panel, scales: Scales, spec: ModelSpec, *, holdout_weeks: int
     outcome = panel.outcome * known[:, None] / np.where(known, level, 1.0)[:, None]
     basis = baseline_basis(panel.weeks, panel.controls, panel.control_names, train, spec.baseline)
     noise = _noise_scale(outcome, basis.features, train)
-    whitener, posterior_factor = _whitener(basis, train, noise)
-    media = (
-        panel.media * known[:, None, None] / unit_size(panel, scales.per, level)[:, None, None] / scales.media
-    )
+    whitener, posterior_factor = _whitener(basis.features, train, noise)
+    size = unit_size(panel, scales.per, level)[:, None, None]
+    media = panel.media * known[:, None, None] / size / scales.media
+    if spec.reach_frequency:
+        frequency = panel.frequency * panel.has_frequency / REFERENCE_FREQUENCY
+        reach = np.divide(media, frequency, out=np.zeros_like(media), where=frequency > 0)
+        media = np.concatenate([media, reach], axis=-1)
     return UnitData(
         media=_tensor(media),
         outcome=_tensor(outcome),
@@ -112,9 +139,13 @@ def _noise_scale(outcome: Array, features: Array, train: NDArray[np.bool_]) -> A
     )
 
 
-def _whitener(basis: BaselineBasis, train: NDArray[np.bool_], noise: Array) -> tuple[Array, Array]:
+def _like(array: Array, data: UnitData) -> Tensor:
+    return torch.as_tensor(array, dtype=data.features.dtype)
+
+
+def _whitener(features: Array, train: NDArray[np.bool_], noise: Array) -> tuple[Array, Array]:
     """`UnitData.whitener` and `UnitData.posterior_factor`, in float64 because gram matrices lose digits."""
-    masked = basis.features * train[..., None]
-    gram = np.einsum("utf,utg->ufg", masked, masked) + noise[:, None, None] ** 2 * np.eye(masked.shape[-1])
+    masked = features * train[..., None]
+    gram = masked.transpose(0, 2, 1) @ masked + noise[:, None, None] ** 2 * np.eye(masked.shape[-1])
     factor = np.linalg.cholesky(np.linalg.inv(gram))
-    return np.asarray(np.einsum("utf,ufg->utg", masked, factor)), factor
+    return np.asarray(masked @ factor), factor

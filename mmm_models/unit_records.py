@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from mmm_models.contribution_totals import COLUMNS, MULTIPLIERS, ContributionTotals
 from mmm_models.evaluation import UnitErrors, holdout_errors
 from mmm_models.network import MediaResponse
 from mmm_models.panel import Panel
@@ -20,17 +20,17 @@ from mmm_models.scaling import Scales
 from mmm_models.unit_data import UnitData
 
 Array = NDArray[np.float64]
-MULTIPLIERS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
-STEP = 0.01
 
 
 @dataclass(frozen=True)
 class RecordLayout:
     """Names and order of a record's columns. Outcomes are in multiples of `Scales.outcome`, revenue and
-    spend in multiples of `Scales.money`."""
+    spend in multiples of `Scales.money`. With `parameters` above zero, records hold the derivatives of all that
+    `ContributionTotals` says by so many shared parameters, for intervals; private ones never do."""
 
     channels: int
     private: bool
+    parameters: int = 0
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -38,6 +38,7 @@ class RecordLayout:
         common = {"units": 1, "outcome": 1, "revenue": 1, "test_weeks": 1, "squared_error": 1, "mape": 1}
         if self.private:
             return {**common, "spend": self.channels, "contribution": self.channels}
+        slopes = {"slopes": self.channels * COLUMNS * self.parameters} if self.parameters else {}
         return {
             **common,
             "squared_outcome_error": 1,
@@ -47,6 +48,7 @@ class RecordLayout:
             "contribution_revenue": self.channels,
             "step_revenue": self.channels,
             "curves": self.channels * len(MULTIPLIERS),
+            **slopes,
         }
 
     @property
@@ -78,11 +80,12 @@ def unit_records(
     level = data.level.double().numpy() / scales.outcome
     groups = _common_groups(panel, errors, scales)
     if layout.private:
-        relative = _contributions(response, data, panel, 1.0).sum(axis=1)
+        with torch.no_grad():
+            effects = response.effects(response.parameters_by_name, data.media).double().numpy()
+        relative = (effects * panel.observed[..., None]).sum(axis=1)
         return layout.join({**groups, "contribution": relative * level[:, None]})
-    return layout.join(
-        {**groups, **_fit_groups(errors, level), **_curve_groups(response, panel, data, scales)}
-    )
+    curves = _curve_groups(response, panel, data, scales, layout)
+    return layout.join({**groups, **_fit_groups(errors, level), **curves})
 
 
 def _common_groups(panel: Panel, errors: UnitErrors, scales: Scales) -> dict[str, Array]:
@@ -109,46 +112,17 @@ def _fit_groups(errors: UnitErrors, level: Array) -> dict[str, Array]:
     }
 
 
-def _curve_groups(response: MediaResponse, panel: Panel, data: UnitData, scales: Scales) -> dict[str, Array]:
-    level = data.level.double().numpy() / scales.outcome
-    curves = [_contributions(response, data, panel, m).sum(axis=1) * level[:, None] for m in MULTIPLIERS]
-    price = (panel.revenue_per_outcome / scales.price * level[:, None])[..., None]
-    return {
-        "curves": np.stack(curves, axis=-1),
-        "contribution_revenue": (_contributions(response, data, panel, 1.0) * price).sum(axis=1),
-        "step_revenue": (_step_gain(response, data, panel) * price).sum(axis=1) / STEP,
-    }
-
-
-def _contributions(response: MediaResponse, data: UnitData, panel: Panel, multiplier: float) -> Array:
-    """Each channel's effect `[unit, week, channel]` with its own media scaled and the others as they were."""
-    if not response.pairs or multiplier == 1.0:
-        return _observed(_effects(response, data.media * multiplier), panel)
-    channels = range(data.media.shape[-1])
-    own = [_effects(response, _one_scaled(data.media, index, multiplier))[..., index] for index in channels]
-    return _observed(torch.stack(own, dim=-1), panel)
-
-
-def _step_gain(response: MediaResponse, data: UnitData, panel: Panel) -> Array:
-    """What one step more of each channel adds to all effects `[unit, week, channel]`, synergies included."""
-    if not response.pairs:
-        return _contributions(response, data, panel, 1.0 + STEP) - _contributions(response, data, panel, 1.0)
-    now = _effects(response, data.media).sum(dim=-1)
-    channels = range(data.media.shape[-1])
-    step = [_effects(response, _one_scaled(data.media, index, 1.0 + STEP)).sum(dim=-1) for index in channels]
-    return _observed(torch.stack(step, dim=-1) - now[..., None], panel)
-
-
-def _effects(response: MediaResponse, media: Tensor) -> Tensor:
+def _curve_groups(
+    response: MediaResponse, panel: Panel, data: UnitData, scales: Scales, layout: RecordLayout
+) -> dict[str, Array]:
+    totals = ContributionTotals(response, panel, data, scales)
     with torch.no_grad():
-        return response.effects(response.parameters_by_name, media)
-
-
-def _one_scaled(media: Tensor, index: int, multiplier: float) -> Tensor:
-    factors = torch.ones(media.shape[-1])
-    factors[index] = multiplier
-    return media * factors
-
-
-def _observed(effects: Tensor, panel: Panel) -> Array:
-    return np.asarray(effects.double().numpy() * panel.observed[..., None])
+        found = totals.at(response.parameters_by_name).double().numpy()
+    groups = {
+        "curves": found[..., : len(MULTIPLIERS)],
+        "contribution_revenue": found[..., -2],
+        "step_revenue": found[..., -1],
+    }
+    if layout.parameters:
+        groups["slopes"] = totals.slopes().double().numpy()
+    return groups

@@ -76,3 +76,18 @@ def newton_step(response: MediaResponse, gradient: Array, information: Array, un
     whole = gradient + weight * prior_gradient(response)
     step = -vectors @ ((vectors.T @ whole) / np.maximum(values, LEAST_CURVATURE))
     return np.asarray(step * min(1.0, LARGEST_STEP / max(float(np.abs(step).max()), 1e-12)))
+
+
+def noise_covariance(
+    response: MediaResponse, information: Array, units: float, *, deviation: float, averaged: int
+) -> Array:
+    """What gradient noise does to the mean of so many iterates `[parameter, parameter]`, at the current parameters.
+
+    deviation: standard deviation of the noise on each whitened number of a mean gradient. The mean of many damped
+    steps varies like that of as many whole ones, whatever the damping (Polyak and Juditsky 1992).
+    """
+    white = whitening(response, information, units)
+    prior = prior_hessian(response) * prior_weight(response.spec.prior, units)
+    values, vectors = np.linalg.eigh(information + prior)
+    step = (vectors / np.maximum(values, LEAST_CURVATURE)) @ vectors.T @ white.inverse
+    return np.asarray(deviation**2 / averaged * step @ step.T)

@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmm_models.attribution import Naming, results_from_sum
+from mmm_models.attribution import Naming, results_from_sum, with_intervals
+from mmm_models.diagnostics.prior_dominance import prior_dominated
+from mmm_models.log_contributions import summarise
 from mmm_models.network import MediaResponse
-from mmm_models.private_records import draft_frame, report_frame, with_counts
+from mmm_models.private_records import RecordFrame, draft_frame, report_frame, with_counts
 from mmm_models.results import Results
 from mmm_models.scaling import OCTAVES, Scales, scales_from
 from mmm_models.training import get_vector
@@ -25,6 +27,7 @@ from server.model_steps import Steps, first_clip_norm
 from server.run_attestations import keep_attestation
 from server.run_plan import RunPlan, plan_run
 from server.run_store import RoundMetrics, RunStore
+from server.run_uncertainty import noised_uncertainty, posterior_covariance
 from server.settings import RunSettings
 from server.silo_exchange import SiloExchange
 from server.sum_questions import (
@@ -58,6 +61,7 @@ class Finished:
     state: ModelState
     results: Results
     silos: int
+    covariance: Array | None
 
 
 def train_federated(
@@ -80,9 +84,11 @@ def train_federated(
             state = _learn_curvature(asking, agreed, state, steps)
             continue
         state = _train_round(asking, agreed, state, steps, progress)
-    results = _report(asking, agreed, state)
+    response = response_at(plan, agreed.scales, state.model)
+    covariance = posterior_covariance(plan, response, state, agreed.units)
+    results = _report(asking, agreed, state, covariance)
     store.event("finished", rounds=state.round)
-    return Finished(agreed, state, results, len(introductions))
+    return Finished(agreed, state, results, len(introductions), covariance)
 
 
 def _agree_on_scales(asking: Asking, plan: RunPlan) -> Agreed:
@@ -141,22 +147,32 @@ def _train_round(
     return state
 
 
-def _report(asking: Asking, agreed: Agreed, state: ModelState) -> Results:
-    """Every unit's contributions, curves and fit, added up."""
+def _report(asking: Asking, agreed: Agreed, state: ModelState, covariance: Array | None) -> Results:
+    """Every unit's contributions, curves and fit, added up, with intervals where curvature was summed."""
     plan, response = agreed.plan, response_at(agreed.plan, agreed.scales, state.model)
-    private = plan.privacy.private
-    total = (
-        _private_records(asking, agreed, state, response)
-        if private
-        else asking.sum_or_next(report_question(plan, agreed.scales, state)).total
-    )
     naming = Naming(plan.model.panel_channels, plan.model.outcome_unit, plan.model.currency)
-    layout = plan.model.records(private=private)
-    return results_from_sum(total, naming, response=response, scales=agreed.scales, layout=layout)
+    layout = plan.model.records(private=plan.privacy.private)
+    if plan.privacy.private:
+        total, frame = _private_records(asking, agreed, state, response)
+        results = results_from_sum(total, naming, response=response, scales=agreed.scales, layout=layout)
+        if covariance is None:
+            return results
+        return with_intervals(results, noised_uncertainty(plan, response, covariance, frame, agreed.scales))
+    total = asking.sum_or_next(report_question(plan, agreed.scales, state)).total
+    results = results_from_sum(
+        total, naming, response=response, scales=agreed.scales, layout=layout, covariance=covariance
+    )
+    if covariance is None:
+        return results
+    known = summarise(total, layout, response, covariance, outcome=agreed.scales.outcome)
+    names = tuple(channel.name for channel in naming.channels)
+    return replace(results, findings=prior_dominated(names, known))
 
 
-def _private_records(asking: Asking, agreed: Agreed, state: ModelState, response: MediaResponse) -> Array:
-    """Summed records from two noised sums: a draft, and the report measured from it."""
+def _private_records(
+    asking: Asking, agreed: Agreed, state: ModelState, response: MediaResponse
+) -> tuple[Array, RecordFrame]:
+    """Summed records from two noised sums: a draft, and the report measured from it, in the frame it says."""
     plan, scales, releases = agreed.plan, agreed.scales, RunReleases(agreed.plan.privacy)
     layout, weeks, holdout_weeks = (
         plan.model.records(private=True),
@@ -169,4 +185,4 @@ def _private_records(asking: Asking, agreed: Agreed, state: ModelState, response
     frame = report_frame(layout, response, slope, weeks=weeks, holdout_weeks=holdout_weeks)
     answer = asking.sum(report_question(plan, scales, state, slope))
     total = frame.read_back(read_sum(answer.integers, releases.report(layout.length, frame.bound)))
-    return with_counts(total, layout, units=agreed.units, holdout_weeks=holdout_weeks)
+    return with_counts(total, layout, units=agreed.units, holdout_weeks=holdout_weeks), frame

@@ -40,6 +40,7 @@ def plan_run(settings: RunSettings, run_id: str, introductions: tuple[Introducti
         media_per=_media_per(schemas),
         weeks=settings.weeks,
         holdout_weeks=settings.holdout_weeks,
+        intervals=settings.intervals,
         model=settings.model,
         local=settings.local,
         currency=_common(schemas, "currency"),

@@ -40,7 +40,9 @@ NOT_COVERED_ALWAYS = (
 def write_statement(finished: Finished, settings: RunSettings, store: RunStore, *, seconds: float) -> None:
     """Write model.json, privacy.json and about.json. The page itself is drawn where people read it."""
     agreed = finished.agreed
-    StoredModel(agreed.plan.model, agreed.scales, finished.state.model).save(store.directory)
+    StoredModel(agreed.plan.model, agreed.scales, finished.state.model, finished.covariance).save(
+        store.directory
+    )
     enclave = newest_attestation(store) if settings.enclave else None
     write_privacy(privacy_box(finished, settings, enclave), store.directory)
     write_about(_about(finished, settings, seconds), store.directory)

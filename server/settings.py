@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mmm_models.federated_spec import LocalOptimizer, LocalTraining
-from mmm_models.spec import ModelSpec
+from mmm_models.spec import ModelSpec, PoolingSpec
 from privacy.enclave.isolation import Isolation
 from privacy.run_terms import PrivacyMode, SecureAggregation
 from privacy.sum_schedule import CURVATURE_BEFORE_ROUND
@@ -165,14 +165,21 @@ class RunSettings(BaseModel):
 
     @property
     def model(self) -> ModelSpec:
-        return ModelSpec(synergy=self.synergy, effect_waves=self.effect_waves)
+        pooled = PoolingSpec() if self.intervals else PoolingSpec(unit_effect_sd=0.0, unit_shape_sd=0.0)
+        return ModelSpec(synergy=self.synergy, effect_waves=self.effect_waves, pooling=pooled)
+
+    @property
+    def intervals(self) -> bool:
+        """Whether silos also sum what units' own deviations and intervals need: curvature and slopes, without noise."""
+        return self.chosen_strategy is Strategy.NEWTON and not self.private
 
     @property
     def chosen_strategy(self) -> Strategy:
-        """The strategy with auto resolved."""
+        """The strategy with auto resolved: Newton's method, which knows how sure it is, where silos only add up."""
         if self.strategy is not Strategy.AUTO:
             return self.strategy
-        return Strategy.NEWTON if self.private else Strategy.FEDADAM
+        only_add_up = self.local_steps <= 1 and self.robust_rule is RobustRule.NONE
+        return Strategy.NEWTON if self.private or only_add_up else Strategy.FEDADAM
 
     @property
     def local(self) -> LocalTraining:

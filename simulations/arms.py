@@ -3,15 +3,16 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from mmm_models.evaluation import holdout_errors
+from mmm_models.family import ModelFamily
 from mmm_models.neural_mmm import NeuralMmm
 from mmm_models.panel import Panel, pool
 from mmm_models.reporting.report_input import ArmRow
-from mmm_models.results import HoldoutFit, Results
+from mmm_models.results import HoldoutFit, Interval, Results
 from mmm_models.stored_model import StoredModel
 from mmm_models.unit_data import prepare
 from simulations.federated_arms import Noise
@@ -20,18 +21,28 @@ from simulations.world import ChannelTruth
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What an arm found: contribution and share per channel name, and its fit on held-out weeks."""
+    """What an arm found: contribution and share per channel name, and its fit on held-out weeks.
+
+    `model` is the family's name; `intervals` of contributions are empty where the model says none.
+    """
 
     contribution: dict[str, float]
     share: dict[str, float]
     nrmse: float
     mape: float
     seconds: float
+    model: str = "neural"
+    intervals: dict[str, Interval] = field(default_factory=dict)
 
 
-def measure_pooled(panels: Sequence[Panel], holdout_weeks: int) -> Measured:
-    """Centralised: one model on all data in one place."""
-    return _fit(pool(panels), holdout_weeks)
+def measure_pooled(
+    panels: Sequence[Panel], holdout_weeks: int, *, family: ModelFamily | None = None
+) -> Measured:
+    """Centralised: one model on all data in one place, the neural one unless another is given."""
+    panel, chosen = pool(panels), family or NeuralMmm()
+    began = time.perf_counter()
+    results = chosen.fit(panel, holdout_weeks=holdout_weeks).results
+    return _measured(results, results.holdout.nrmse, results.holdout.mape, time.perf_counter() - began)
 
 
 def measure_alone(panels: Sequence[Panel], holdout_weeks: int) -> Measured:
@@ -86,6 +97,8 @@ def arm_row(
         run=noise.run if noise else 1,
         seconds=measured.seconds,
         bytes_per_silo=bytes_per_silo,
+        model=measured.model,
+        interval_coverage=_coverage(measured, truth),
     )
 
 
@@ -106,16 +119,23 @@ def lost_arm_row(name: str, noise: Noise, failure: str) -> ArmRow:
     )
 
 
-def _fit(panel: Panel, holdout_weeks: int) -> Measured:
-    began = time.perf_counter()
-    results = NeuralMmm().fit(panel, holdout_weeks=holdout_weeks).results
-    return _measured(results, results.holdout.nrmse, results.holdout.mape, time.perf_counter() - began)
-
-
 def _measured(results: Results, nrmse: float, mape: float, seconds: float) -> Measured:
     contribution = {channel.channel: channel.contribution for channel in results.channels}
     share = {channel.channel: channel.share for channel in results.channels}
-    return Measured(contribution, share, nrmse, mape, seconds)
+    intervals = {
+        channel.channel: channel.contribution_interval
+        for channel in results.channels
+        if math.isfinite(channel.contribution_interval.low)
+    }
+    return Measured(contribution, share, nrmse, mape, seconds, results.model, intervals)
+
+
+def _coverage(measured: Measured, truth: Sequence[ChannelTruth]) -> float:
+    """Share of channels whose interval holds the truth; NaN without intervals."""
+    known = [
+        (measured.intervals[row.name], row.contribution) for row in truth if row.name in measured.intervals
+    ]
+    return float(np.mean([i.low <= value <= i.high for i, value in known])) if known else math.nan
 
 
 def _combined_fit(fits: Sequence[HoldoutFit]) -> tuple[float, float]:

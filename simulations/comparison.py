@@ -4,11 +4,13 @@ import csv
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mmm_models.errors import ScalesUnknown, TotalsLost
 from mmm_models.panel import Panel
 from mmm_models.panel_io import load_panel
+from mmm_models.peers.registry import family
 from mmm_models.reporting.report_input import ArmRow
 from mmm_models.reporting.result_files import read_results
 from mmm_models.stored_model import load_model
@@ -67,6 +69,8 @@ def compare(scenario: Scenario, directory: Path, settings: ComparisonSettings, *
         row = _federated_arm(arm, bench, rounds=settings.rounds)
         rows.append(row)
         finished += [] if row.failure else [arm]
+    for name in settings.peers:
+        rows.append(_local_arm(name, partial(measure_pooled, family=family(name)), bench))
     shown = directory / "runs" / _shown(finished, settings).folder
     report = write_comparison_files(scenario, directory, shown, arms=rows, truth=bench.truth)
     return Comparison(directory, tuple(rows), bench.truth, report)

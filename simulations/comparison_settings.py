@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mmm_models.peers.registry import NEURAL, ModelUnknown, require_family
 from simulations.errors import ComparisonInvalid
 from simulations.federated_arms import WITHOUT_NOISE, FederatedArm, Noise, NoiseKind, noised_arm
 
@@ -21,6 +22,7 @@ class ComparisonSettings:
     rounds: int = 0
     kinds: Sequence[NoiseKind] = (NoiseKind.LOCAL, NoiseKind.DISTRIBUTED)
     repeats: int = 1
+    models: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for epsilon in self.epsilons:
@@ -31,12 +33,19 @@ class ComparisonSettings:
                 )
         _require_each_once("epsilon", [f"{epsilon:g}" for epsilon in self.epsilons])
         _require_each_once("noise", [kind.value for kind in self.kinds])
+        _require_each_once("model", list(self.models))
+        _require_known(self.models)
         if self.kinds and not self.epsilons:
             raise ComparisonInvalid("noise needs an epsilon", hint="for example --epsilon 1 --epsilon 8")
         if self.repeats < 1:
             raise ComparisonInvalid(
                 f"{self.repeats} runs of each noise", hint="one or more, for example --repeat 5"
             )
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """Families that stand beside the neural one."""
+        return tuple(name for name in self.models if name != NEURAL)
 
     @property
     def federated_arms(self) -> tuple[FederatedArm, ...]:
@@ -63,6 +72,14 @@ def noise_kinds(names: Sequence[str]) -> tuple[NoiseKind, ...]:
         )
     _require_each_once("privacy", list(names))
     return tuple(kind for kind in NoiseKind if kind in names)
+
+
+def _require_known(models: Sequence[str]) -> None:
+    for name in models:
+        try:
+            require_family(name)
+        except ModelUnknown as error:
+            raise ComparisonInvalid(str(error), hint=error.hint) from error
 
 
 def _require_each_once(what: str, given: Sequence[str]) -> None:

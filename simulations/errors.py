@@ -43,6 +43,16 @@ class OutputNotEmpty(SimulationError):
         )
 
 
+class CannotCalibrate(SimulationError):
+    """Only the neural MMM takes experiments; nothing was fitted."""
+
+    def __init__(self, family: str) -> None:
+        super().__init__(
+            f"the model {family!r} takes no lift file; nothing was fitted",
+            hint="fit the neural model, or leave the lift file out",
+        )
+
+
 class ServiceNotStarted(SimulationError):
     """The clean room's service of a demo could not be started."""
 
@@ -53,3 +63,19 @@ class NotRefused(SimulationError):
 
 class ForgeryAccepted(SimulationError):
     """A release that was changed passed for a genuine one: the demo found a mistake."""
+
+
+class LiftReleaseUnusable(SimulationError):
+    """A clean-room release does not say what a randomised experiment measured, or not how sure that is."""
+
+
+class LiftReleaseMisshapen(LiftReleaseUnusable):
+    """A clean-room release is genuine, and holds no test and control group of one experiment."""
+
+
+class LiftReleaseWithheld(LiftReleaseUnusable):
+    """A clean-room release holds no number for one of the experiment's groups."""
+
+
+class LiftReleaseNoiseUnknown(LiftReleaseUnusable):
+    """A noised release cannot be used without the rules that say how much noise it carries."""

@@ -60,10 +60,10 @@ class FederatedArm:
         )
 
 
-# Noise is compared with the same training without noise: that of the last of these.
+# Many small steps, the same in secret, then few large ones with units' own deviations. Noise is compared with the last.
 WITHOUT_NOISE = (
-    FederatedArm(name="federated", folder="federated", masks=False),
-    FederatedArm(name="+ secure aggregation", folder="federated-secure"),
+    FederatedArm(name="federated", folder="federated", masks=False, strategy=Strategy.FEDADAM),
+    FederatedArm(name="+ secure aggregation", folder="federated-secure", strategy=Strategy.FEDADAM),
     FederatedArm(name="+ Newton's method", folder="federated-secure-newton", strategy=Strategy.NEWTON),
 )
 

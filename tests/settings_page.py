@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mmm_models.spec import BaselineSpec, ModelSpec, ResponsePrior, TrainingSpec
+from mmm_models.spec import BaselineSpec, ModelSpec, PoolingSpec, ResponsePrior, TrainingSpec
 from server.settings import RunSettings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -29,7 +29,7 @@ RUN = {
     "on-failure": "a silo that fails a sum is left out of it (`exclude`), or stops the run (`abort`)",
     "strategy": "`newton`: a Newton step a round, with curvature summed over silos as well; `fedadam`: one step of "
     "full-batch Adam on the union of all silos a round; `fedavg`: local steps, averaged; `fedprox`: the same, held "
-    "back to the round's start; `auto`: `newton` with noise, else `fedadam`",
+    "back to the round's start; `auto`: `newton`, but `fedadam` with local steps or a robust rule",
     "rounds": "training rounds; 0: `newton` 12, or 25 with noise; others 150, or 80 with noise",
     "local-steps": "steps in each silo per round; 0: 1 for `newton` and `fedadam`, 5 for the others",
     "server-learning-rate": "the coordinator's step; 0: 0.7 for `newton` (0.5 with noise), 0.08 for `fedadam` "
@@ -75,6 +75,7 @@ RUN = {
 MODEL = {
     "max_lag_weeks": "weeks over which carry-over reaches",
     "synergy": "let each pair of channels reinforce each other",
+    "reach_frequency": "a response of frequency where reach and frequency are known; pooled fits set it themselves",
     "effect_waves": "slow waves of each channel's effect over the panel",
     "warm_up_weeks": "first weeks that training ignores, because media before them are unknown",
 }
@@ -101,9 +102,17 @@ PRIOR = {
     "decay_logit_sd": "how far it may lie from that",
     "delay_mean": "delay of the peak, before softplus",
     "delay_sd": "how far it may lie from that",
+    "log_half_frequency_mean": "log of the contacts at which half of the ceiling is reached, in multiples of three",
+    "log_half_frequency_sd": "how far it may lie from that",
+    "log_slope_frequency_mean": "log slope of the curve of contacts",
+    "log_slope_frequency_sd": "how far it may lie from that",
     "synergy_sd": "mean of a synergy's exponential prior",
     "wave_sd": "height of an effect's waves",
     "units_per_prior": "the prior weighs as much as one unit in so many",
+}
+POOLING = {
+    "unit_effect_sd": "how far a unit's effect of a channel may lie from the shared one, as a logarithm",
+    "unit_shape_sd": "the same of its half-saturation and of its decay's logit",
 }
 TRAINING = {
     "steps": "steps of Adam",
@@ -152,6 +161,7 @@ def page() -> str:
     parts += ["\nOf `ModelSpec.baseline`, standard deviations in multiples of a unit's mean outcome:\n"]
     parts += [_table(BaselineSpec, BASELINE, prefix="baseline.")]
     parts += ["\nOf `ModelSpec.prior`:\n", _table(ResponsePrior, PRIOR, prefix="prior.")]
+    parts += ["\nOf `ModelSpec.pooling`:\n", _table(PoolingSpec, POOLING, prefix="pooling.")]
     parts += ["\n## Training on pooled data\n\n`TrainingSpec`; `mixroom fit --steps` sets the first.\n"]
     parts += [_table(TrainingSpec, TRAINING), SILO, _silo_table(), COMMANDS]
     return "\n".join(part.strip("\n") + "\n" for part in parts)

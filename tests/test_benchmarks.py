@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import BENCHMARKS, main, run
-from benchmarks.known_worlds import scenario
-from benchmarks.line import Bar, Line, Measured, Setting, table
+from benchmarks.known_worlds import known_world, scenario
+from benchmarks.line import Band, Bar, Line, Measured, Setting, table
 from benchmarks.oracle import oracle_errors
 from benchmarks.stopwatch import interleaved
 from simulations.world import make_world
@@ -27,6 +27,27 @@ PROMISES = {
     "dp-step": ["private step / plain step", "noised integer sum / plain sum"],
     "accuracy": ["hold-out nRMSE", "share error", "masked and plain sums", "oracle"],
     "local-dp": ["as released", "of the model", "hold-out nRMSE"],
+    "attribution": [
+        "no calibration: mean relative channel error",
+        "no calibration: hold-out MAPE above ridge",
+        "no calibration: fit, intervals included",
+        "two lift tests, standard error 5%: share error",
+        "two lift tests, standard error 10%: channel error / oracle's",
+        "oracle: share error",
+    ],
+    "coverage": [
+        "contribution covered",
+        "marginal ROI covered",
+        "curve at half its media covered",
+        "two lift tests, standard error 5%: contribution covered",
+        "interval width",
+    ],
+    "peers": ["neural: share error", "ridge: mean relative channel error", "boosting: fit", "oracle"],
+    "federated-attribution": [
+        "federated / centralised",
+        "total media, federated / centralised",
+        "interval widths",
+    ],
     "distributed-dp": ["central DP-SGD", "distributed / local", "channel error above no noise"],
     "room-upload": ["check and seal", "peak memory beyond that of a quarter of the rows", "open and load"],
     "room-query": [
@@ -78,6 +99,11 @@ def test_flowers_secagg_plus_runs_on_its_own_simulation() -> None:
     assert min(seconds) > 0
 
 
+def test_a_world_is_made_once_however_it_is_asked_for(toy: Setting) -> None:
+    assert known_world(toy, 1) is known_world(toy, 1, "default")
+    assert known_world(toy, 1) is not known_world(toy, 1, "geo")
+
+
 def test_every_benchmark_has_a_promise() -> None:
     assert PROMISES.keys() == BENCHMARKS.keys()
 
@@ -108,16 +134,24 @@ def test_an_unknown_benchmark_is_a_usage_error(capsys: pytest.CaptureFixture[str
         (180.0, Bar(120.0), 1.5, "MISSED"),
         (60.0, Bar(30.0, at_least=True), 2.0, "met"),
         (15.0, Bar(30.0, at_least=True), 0.5, "MISSED"),
+        (0.85, Band(0.80, 0.90), 1.0, "met"),
+        (0.80, Band(0.80, 1.20), 0.8, "met"),
+        (0.75, Band(0.80, 0.90), 0.75 / 0.85, "MISSED"),
+        (1.0, Band(0.80, 0.90), 1.0 / 0.85, "MISSED"),
     ],
 )
-def test_a_line_says_whether_its_bar_is_met(measured: float, bar: Bar, ratio: float, verdict: str) -> None:
+def test_a_line_says_whether_its_bar_is_met(
+    measured: float, bar: Bar | Band, ratio: float, verdict: str
+) -> None:
     line = Line("something", measured, "s", bar)
 
-    assert (line.ratio, line.verdict) == (ratio, verdict)
+    assert line.ratio == pytest.approx(ratio)
+    assert line.verdict == verdict
 
 
-def test_what_was_not_measured_is_not_met() -> None:
-    line = Line("something", math.nan, "s", Bar(1.0))
+@pytest.mark.parametrize("bar", [Bar(1.0), Band(0.0, 1.0)])
+def test_what_was_not_measured_is_not_met(bar: Bar | Band) -> None:
+    line = Line("something", math.nan, "s", bar)
 
     assert line.verdict == "not measured"
     assert " met" not in table([Measured("x", (line,), 0.0, 0.0)])
@@ -132,9 +166,9 @@ def test_ways_are_timed_in_turns() -> None:
 
 
 def test_an_oracle_is_right_where_nothing_is_left_to_find() -> None:
-    """Equal effects in all units, no noise, no shocks, search that ignores demand: least squares is exact."""
+    """Equal effects in all units, no noise, shocks or seasons, search that ignores demand: least squares is exact."""
     toy = scenario(quick=True, seed=1)
-    quiet = {"noise_low": 1e-6, "noise_high": 1e-6, "demand_shock_sd": 0.0}
+    quiet = {"noise_low": 1e-6, "noise_high": 1e-6, "demand_shock_sd": 0.0, "season_amplitude": 0.0}
     channels = tuple(channel.model_copy(update={"demand_elasticity": 0.0}) for channel in toy.channels)
     plain = toy.model_copy(
         update={

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmm_models.intake.panel_calendar import Calendar
-from mmm_models.intake.panel_checks import channel_media, channel_spend
+from mmm_models.intake.panel_checks import channel_media, channel_reach, channel_spend
 from mmm_models.intake.panel_gaps import hold_nearest, interpolate
 from mmm_models.intake.panel_layout import Layout
 from mmm_models.intake.panel_rows import PanelRows
@@ -22,7 +22,7 @@ from mmm_models.panel import DAYS_PER_WEEK, Channel, ChannelKind, Panel
 class _Grid:
     """Values [unit, step, column]: `flows` are summed over days, `levels` averaged."""
 
-    flows: NDArray[np.float64]  # outcome, then media and spend per channel
+    flows: NDArray[np.float64]  # outcome, then media, spend and reach per channel
     levels: NDArray[np.float64]  # revenue per outcome, then controls
     observed: NDArray[np.bool_]  # [unit, step]
 
@@ -32,15 +32,15 @@ def build_panel(rows: PanelRows, layout: Layout, spec: SiloSpec) -> Panel:
     grid = _fill(_place(rows, layout, spec), layout, spec)
     if layout.calendar.step_days == 1:
         grid = _to_weeks(grid, layout)
-    n_channels = len(spec.all_channels)
+    media, spend, reach = np.split(grid.flows[..., 1:], 3, axis=-1)
     panel = Panel(
         silo=spec.silo,
         units=rows.units,
         weeks=_week_starts(layout.calendar),
         outcome=np.where(grid.observed, grid.flows[..., 0], 0.0),
         observed=grid.observed,
-        media=grid.flows[..., 1 : 1 + n_channels].copy(),
-        spend=grid.flows[..., 1 + n_channels :].copy(),
+        media=media.copy(),
+        spend=spend.copy(),
         controls=grid.levels[..., 1:].copy(),
         revenue_per_outcome=grid.levels[..., 0].copy(),
         population=_population(rows, spec),
@@ -49,6 +49,7 @@ def build_panel(rows: PanelRows, layout: Layout, spec: SiloSpec) -> Panel:
         treatment_names=spec.treatments.columns,
         currency=spec.currency,
         outcome_unit=spec.columns.outcome_unit or (spec.currency if spec.outcome_is_money else ""),
+        frequency=np.where(reach > 0, media / np.where(reach > 0, reach, 1.0), 0.0),
     )
     observed_weeks = np.flatnonzero(panel.observed.any(axis=0))
     return panel.select_weeks(int(observed_weeks[0]), int(observed_weeks[-1]) + 1)
@@ -58,9 +59,8 @@ def _place(rows: PanelRows, layout: Layout, spec: SiloSpec) -> _Grid:
     """Rows at their (unit, step); everything else 0."""
     channels = list(spec.all_channels.values())
     flows = [rows.numbers[spec.columns.outcome]]
-    flows += [channel_media(rows, item) for item in channels] + [
-        channel_spend(rows, item) for item in channels
-    ]
+    for series in (channel_media, channel_spend, channel_reach):
+        flows += [series(rows, item) for item in channels]
     levels = [_revenue(rows, spec)] + [rows.numbers[column] for column in spec.control_columns]
     grid = _Grid(
         flows=np.zeros((*layout.present.shape, len(flows))),

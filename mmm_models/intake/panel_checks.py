@@ -37,6 +37,11 @@ def channel_spend(rows: PanelRows, channel: ChannelSpec) -> NDArray[np.float64]:
     return rows.numbers[channel.spend] if channel.spend else np.zeros(len(rows.days))
 
 
+def channel_reach(rows: PanelRows, channel: ChannelSpec) -> NDArray[np.float64]:
+    """People reached per row; 0 where no reach column is given. Days add up: a person reached on two counts twice."""
+    return rows.numbers[channel.reach] if channel.reach else np.zeros(len(rows.days))
+
+
 def _mixed_currencies(spec: SiloSpec) -> tuple[Finding, ...]:
     stated = {f"channel {name}": item.currency for name, item in spec.channels.items() if item.currency}
     if spec.columns.currency:
@@ -98,7 +103,7 @@ def _channel(rows: PanelRows, name: str, channel: ChannelSpec) -> Findings:
         return Findings(
             (), (Finding("absent_channel", f"channel {name} is 0 throughout: treated as absent", shown),)
         )
-    found = _spend_and_exposure(rows, channel, media, spend)
+    found = _spend_and_exposure(rows, channel, media, spend) + _low_frequency(rows, channel)
     if np.nansum(media) and _constant_in_every_unit(media, rows.unit_codes):
         message = f"channel {name} never changes within a unit: its effect cannot be told from the baseline"
         if channel.allow_constant:
@@ -125,6 +130,15 @@ def _spend_and_exposure(
     if share > MAX_SPEND_WITHOUT_EXPOSURE:
         return Findings(found, free)
     return Findings((), found + free)
+
+
+def _low_frequency(rows: PanelRows, channel: ChannelSpec) -> Findings:
+    """Whoever is reached has one contact at least."""
+    if not channel.reach:
+        return Findings()
+    low = (rows.numbers[channel.reach] > 0) & (rows.numbers[channel.frequency] < 1)
+    message = "frequency below 1 where people were reached: is it contacts per person reached?"
+    return Findings((), rows.cells(channel.frequency).find("frequency_below_one", low, message))
 
 
 def _constant_in_every_unit(values: NDArray[np.float64], unit_codes: NDArray[np.int64]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -19,10 +20,19 @@ _GROUPED = re.compile(r"[+-]?\d{1,3}([,. '\u00a0\u2019]\d{3})+([.,]\d+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
+@dataclass(frozen=True, eq=False)
+class EmptyCells:
+    """What an empty cell of a column may mean; without anything, it is a problem."""
+
+    is_media: bool = False  # then the silo file may have empty cells read as zero
+    zero_where: NDArray[np.bool_] | None = None  # [row], rows in which the column has no meaning
+
+
 def to_numbers(
-    table: RawTable, column: str, data: DataSpec, *, empty_is_zero: bool = False
+    table: RawTable, column: str, data: DataSpec, empty: EmptyCells | None = None
 ) -> tuple[NDArray[np.float64], Findings]:
     """float64 per row, NaN where a cell holds no finite number; every kind of such cell is a problem."""
+    empty = empty or EmptyCells()
     cells = table.frame[column]
     if pd.api.types.is_numeric_dtype(cells.dtype):  # booleans count as 0 and 1
         values = cells.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -38,10 +48,14 @@ def to_numbers(
         "too_large", absurd, f"values beyond {MAX_VALUE:g}", "correct them, or use a larger unit"
     )
     values = np.where(infinite | absurd, np.nan, values)
-    if empty_is_zero:
+    if empty.zero_where is not None:
+        values = np.where(missing & empty.zero_where, 0.0, values)
+        missing &= ~empty.zero_where
+    if empty.is_media and data.empty_media == "zero":
         notes = shown.find("empty_media", missing, "empty cells were read as 0")
         return np.where(missing, 0.0, values), Findings(problems, notes)
-    hint = "fill them, or delete the rows: short gaps are filled as data.fill_gaps says"
+    nothing_ran = ", or set data.empty_media = 'zero' if nothing ran" if empty.is_media else ""
+    hint = f"fill them{nothing_ran}, or delete the rows: short gaps are filled as data.fill_gaps says"
     return values, Findings(problems + shown.find("missing_value", missing, "empty cells", hint))
 
 

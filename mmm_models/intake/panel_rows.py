@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mmm_models.intake.column_cells import ColumnCells
 from mmm_models.intake.nearest_name import nearest_name
 from mmm_models.intake.panel_dates import NO_DAY, ParsedDays, parse_days
-from mmm_models.intake.panel_numbers import to_numbers
+from mmm_models.intake.panel_numbers import EmptyCells, to_numbers
 from mmm_models.intake.panel_report import Finding, Findings
 from mmm_models.intake.raw_table import RawTable
 from mmm_models.intake.silo_spec import SiloSpec
@@ -59,13 +59,20 @@ def type_rows(table: RawTable, spec: SiloSpec) -> tuple[PanelRows, Findings]:
     units, codes, unit_findings = _units(table, spec)
     numbers: dict[str, NDArray[np.float64]] = {}
     found += date_findings + unit_findings + _currencies(table, spec)
-    media = {name for item in spec.all_channels.values() for name in item.columns}
     for column in spec.number_columns:
         if column in table.frame:
-            empty_is_zero = column in media and spec.data.empty_media == "zero"
-            numbers[column], in_column = to_numbers(table, column, spec.data, empty_is_zero=empty_is_zero)
+            empty = _empty_cells(column, spec, numbers)
+            numbers[column], in_column = to_numbers(table, column, spec.data, empty)
             found += in_column
     return PanelRows(units, codes, days, numbers, table.row_numbers), found
+
+
+def _empty_cells(column: str, spec: SiloSpec, numbers: Mapping[str, NDArray[np.float64]]) -> EmptyCells:
+    """Frequency has no meaning where nobody was reached; `number_columns` names reach before it."""
+    channels = spec.all_channels.values()
+    reach = [numbers[item.reach] for item in channels if item.frequency == column and item.reach in numbers]
+    nobody = np.all([values == 0 for values in reach], axis=0) if reach else None
+    return EmptyCells(any(column in item.columns for item in channels), nobody)
 
 
 def _missing_columns(table: RawTable, spec: SiloSpec) -> tuple[Finding, ...]:

@@ -1,10 +1,11 @@
 """The same world trained in several ways: what federation, masks and noise cost in accuracy."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from textwrap import wrap
 
-from mmm_models.reporting.figure import Column, Figure, Table
+from mmm_models.reporting.figure import Cell, Column, Figure, Table
 from mmm_models.reporting.noise_costs import ways_of_training
 from mmm_models.reporting.number_format import (
     decimal,
@@ -27,10 +28,10 @@ def arms_figure(report: ReportInput) -> Figure:
     """Share error beside hold-out error: the second hides what the first shows."""
     arms = ways_of_training(report.arms)
     insight = _insight(arms)
-    return Figure(_svg(arms, insight), arms_table(report), insight, _HOW_TO_READ)
+    return Figure(draw_arms(arms, insight), arms_table(report), insight, HOW_TO_READ)
 
 
-_HOW_TO_READ = (
+HOW_TO_READ = (
     "Share error: mean distance of channel shares from the truth, in percentage points. Hold-out nRMSE: "
     "error of predictions for unseen weeks. Shorter is better; predictions can stay good while attribution "
     "does not."
@@ -38,36 +39,47 @@ _HOW_TO_READ = (
 
 
 def arms_table(report: ReportInput) -> Table:
-    """Every measure of every arm."""
-    columns = (
-        Column("Trained"),
-        Column("Share error (points)", points),
-        Column("Mean channel error", percent),
-        Column("All media error", signed_percent),
-        Column("Hold-out nRMSE", percent),
-        Column("MAPE", percent),
-        Column("Epsilon", decimal),
-        Column("Time", seconds),
-        Column("Sent per silo", size_in_bytes),
-    )
-    return Table(columns, tuple(_row(arm) for arm in ways_of_training(report.arms)))
+    """Every measure of every way of training."""
+    return measures_table(ways_of_training(report.arms))
 
 
 def channel_errors_table(report: ReportInput) -> Table:
+    """Every channel's error by way of training."""
+    return errors_table(ways_of_training(report.arms))
+
+
+def measures_table(arms: Sequence[ArmRow], *, families: bool = False) -> Table:
+    """Every measure of every arm: what they cost in privacy and traffic, unless they are `families` of models."""
+    columns: list[tuple[Column, list[Cell]]] = [
+        (Column("Model" if families else "Trained"), [arm.name for arm in arms]),
+        (Column("Share error (points)", points), [arm.share_error_points for arm in arms]),
+        (Column("Mean channel error", percent), [arm.mean_relative_error for arm in arms]),
+        (Column("All media error", signed_percent), [arm.total_media_error for arm in arms]),
+    ]
+    if any(math.isfinite(arm.interval_coverage) for arm in arms):
+        whole = Column("Intervals hold truth", partial(percent, digits=0))
+        columns.append((whole, [arm.interval_coverage for arm in arms]))
+    columns.append((Column("Hold-out nRMSE", percent), [arm.nrmse for arm in arms]))
+    columns.append((Column("MAPE", percent), [arm.mape for arm in arms]))
+    if not families:
+        columns.append(
+            (Column("Epsilon", decimal), ["none" if a.epsilon is None else a.epsilon for a in arms])
+        )
+    columns.append((Column("Time", seconds), [arm.seconds for arm in arms]))
+    if not families:
+        columns.append((Column("Sent per silo", size_in_bytes), [arm.bytes_per_silo for arm in arms]))
+    cells = [values for _, values in columns]
+    return Table(tuple(column for column, _ in columns), tuple(zip(*cells, strict=True)))
+
+
+def errors_table(arms: Sequence[ArmRow]) -> Table:
     """Signed relative error of every channel's contribution: one column per arm, or per channel with many arms."""
-    arms = ways_of_training(report.arms)
     names = list(dict.fromkeys(name for arm in arms for name in arm.channel_errors))
     if len(arms) > MOST_COLUMNS:
         by_arm = tuple((arm.name, *map(arm.channel_errors.get, names)) for arm in arms)
         return Table((Column("Error"), *(Column(name, signed_percent) for name in names)), by_arm)
     rows = tuple((name, *(arm.channel_errors.get(name) for arm in arms)) for name in names)
     return Table((Column("Error"), *(Column(arm.name, signed_percent) for arm in arms)), rows)
-
-
-def _row(arm: ArmRow) -> tuple[str | float | None, ...]:
-    epsilon: str | float = "none" if arm.epsilon is None else arm.epsilon
-    errors = (arm.share_error_points, arm.mean_relative_error, arm.total_media_error)
-    return (arm.name, *errors, arm.nrmse, arm.mape, epsilon, arm.seconds, arm.bytes_per_silo)
 
 
 def _insight(arms: tuple[ArmRow, ...]) -> str:
@@ -96,9 +108,10 @@ def _prediction(arms: list[ArmRow]) -> str:
     return f"hold-out nRMSE lies between {lowest} and {highest}."
 
 
-def _svg(arms: tuple[ArmRow, ...], insight: str) -> str:
+def draw_arms(arms: tuple[ArmRow, ...], insight: str) -> str:
+    """Share error and hold-out error of every arm as bars."""
     canvas = Canvas(
-        WIDTH, TOP + ROW * max(len(arms), 1) + 2, f"Bar charts comparing ways of training. {insight}"
+        WIDTH, TOP + ROW * max(len(arms), 1) + 2, f"Bar charts of share error and hold-out error. {insight}"
     )
     first, second = NAME_WIDTH, NAME_WIDTH + PANEL + GAP
     canvas.text((first, 10), "share error, points", font_size=9, fill=MUTED)

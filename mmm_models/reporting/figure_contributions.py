@@ -2,85 +2,36 @@
 
 import math
 
-from mmm_models.reporting.figure import Cell, Column, Figure, Table
-from mmm_models.reporting.number_format import amount, count, decimal, percent, signed_percent, signed_points
-from mmm_models.reporting.report_input import ReportInput, TruthRow
+from mmm_models.reporting.figure import Figure
+from mmm_models.reporting.interval_words import in_brackets, interval_name, reading
+from mmm_models.reporting.number_format import amount, count, decimal, percent, signed_points
+from mmm_models.reporting.report_input import ReportInput
 from mmm_models.reporting.report_words import (
     by_contribution,
     largest,
-    media_totals,
     outcome_unit,
     outcome_word,
 )
 from mmm_models.reporting.svg_canvas import BLUE, GREY, MUTED, RULE, Canvas, Scale
-from mmm_models.results import ChannelResult
+from mmm_models.reporting.table_contributions import contributions_table
+from mmm_models.reporting.whisker import draw_whisker, shown_range
+from mmm_models.results import ChannelResult, Interval
 
 WIDTH, ROW, TOP, BAR = 340.0, 22.0, 18.0, 12.0
 NAME_WIDTH, PLOT_END = 90.0, 290.0
 
 
 def contributions_figure(report: ReportInput) -> Figure:
-    """Bars of contribution, largest first; shares at the right, truth as open diamonds."""
+    """Bars of contribution, largest first, with their intervals; shares at the right, truth as open diamonds."""
     insight = _insight(report)
     return Figure(_svg(report, insight), contributions_table(report), insight, _how_to_read(report))
-
-
-def contributions_table(report: ReportInput) -> Table:
-    """Every channel, then all media and what is left to the baseline."""
-    results, unit = report.results, outcome_unit(report.results)
-    columns = [
-        Column("Channel"),
-        Column(f"Spend ({results.currency})" if results.currency else "Spend", amount),
-        Column(f"Contribution ({unit})" if unit else "Contribution", amount),
-        Column("Share", percent),
-        Column("ROI", decimal),
-        Column("Marginal ROI", decimal),
-    ]
-    if report.truth:
-        names = ("True share", "True ROI", "True marginal ROI", "Error")
-        columns += map(Column, names, (percent, decimal, decimal, signed_percent))
-    rows = tuple(
-        _row(channel, report, report.truth_by_channel.get(channel.channel))
-        for channel in by_contribution(results)
-    )
-    return Table(tuple(columns), rows, totals=_totals(report))
-
-
-def _row(channel: ChannelResult, report: ReportInput, truth: TruthRow | None) -> tuple[Cell, ...]:
-    spend = channel.spend if channel.spend > 0 else math.nan
-    own: tuple[Cell, ...] = (channel.channel, spend, channel.contribution, channel.share)
-    own += (channel.roi, channel.marginal_roi)
-    if not report.truth:
-        return own
-    if truth is None:
-        return (*own, None, None, None, None)
-    return (
-        *own,
-        truth.share,
-        truth.roi,
-        truth.marginal_roi,
-        _relative(channel.contribution, truth.contribution),
-    )
-
-
-def _totals(report: ReportInput) -> tuple[tuple[Cell, ...], ...]:
-    results, media = report.results, media_totals(report.results)
-    rest = results.outcome - media.contribution
-    first: tuple[Cell, ...] = ("All media", media.spend, media.contribution, media.share, media.roi, "")
-    second: tuple[Cell, ...] = ("Baseline and controls", "", rest, 1.0 - media.share, "", "")
-    if not report.truth:
-        return first, second
-    true_share = sum(row.share for row in report.truth)
-    true_total = sum(row.contribution for row in report.truth)
-    error = _relative(media.contribution, true_total)
-    return (*first, true_share, "", "", error), (*second, 1.0 - true_share, "", "", "")
 
 
 def _insight(report: ReportInput) -> str:
     results, most = report.results, largest(report.results)
     if most is None:
         return "No channel contributed anything that the model could tell from the baseline."
-    total = amount(most.contribution, outcome_unit(results))
+    total = amount(most.contribution, outcome_unit(results)) + in_brackets(most.contribution_interval, amount)
     word = outcome_word(results)
     sentence = f"{most.channel} contributed most: {total}, {percent(most.share)} of {word}"
     if len(results.channels) > 1:
@@ -100,8 +51,22 @@ def _truth_sentence(report: ReportInput) -> str:
     mean = sum(map(abs, errors.values())) / len(errors)
     return (
         f" Against the known truth, shares are off by {decimal(mean, 1)} points on average,"
-        f" most for {worst} ({signed_points(errors[worst])})."
+        f" most for {worst} ({signed_points(errors[worst])}).{_coverage_sentence(report)}"
     )
+
+
+def _coverage_sentence(report: ReportInput) -> str:
+    """For how many channels the interval holds the truth."""
+    bounds = {channel.channel: channel.contribution_interval for channel in report.results.channels}
+    known = [row for row in report.truth if row.channel in bounds and math.isfinite(bounds[row.channel].low)]
+    if not known:
+        return ""
+    held = sum(_holds(bounds[row.channel], row.contribution) for row in known)
+    return f" The {interval_name(report.results)} holds the truth for {held} of {len(known)} channels."
+
+
+def _holds(interval: Interval, value: float) -> bool:
+    return interval.low <= value <= interval.high
 
 
 def _how_to_read(report: ReportInput) -> str:
@@ -111,7 +76,7 @@ def _how_to_read(report: ReportInput) -> str:
     )
     if report.truth:
         text += " An open diamond marks the true value of the simulated world."
-    return f"{text} Point estimates, without intervals."
+    return f"{text} {reading(report.results, 'Thin lines')}"
 
 
 def _svg(report: ReportInput, insight: str) -> str:
@@ -136,7 +101,9 @@ def _draw_row(canvas: Canvas, middle: float, scale: Scale, *, channel: ChannelRe
     if math.isfinite(channel.contribution):
         start, end = sorted((scale(0), scale(channel.contribution)))
         hint = f"{channel.channel}: {amount(channel.contribution)}"
+        hint += in_brackets(channel.contribution_interval, amount)
         canvas.rect((start, middle - BAR / 2), (max(end - start, 0.5), BAR), hint, fill=BLUE)
+    draw_whisker(canvas, scale, middle, channel.contribution_interval)
     canvas.text((WIDTH, middle + 4), percent(channel.share), text_anchor="end", font_weight=600)
 
 
@@ -148,9 +115,5 @@ def _axis_name(report: ReportInput) -> str:
 def _scale(report: ReportInput) -> Scale:
     values = [channel.contribution for channel in report.results.channels]
     values += [row.contribution for row in report.truth]
-    finite = [value for value in values if math.isfinite(value)]
-    return Scale(min(0.0, *finite, 0.0), max(*finite, 0.0, 1e-12), NAME_WIDTH, PLOT_END - 8)
-
-
-def _relative(value: float, truth: float) -> float:
-    return value / truth - 1.0 if truth > 0 else math.nan
+    low, high = shown_range(values, [channel.contribution_interval for channel in report.results.channels])
+    return Scale(low, max(high, 1e-12), NAME_WIDTH, PLOT_END - 8)

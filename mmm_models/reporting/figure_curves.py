@@ -2,37 +2,41 @@
 
 import math
 
-from mmm_models.reporting.figure import Column, Figure, Table
+from mmm_models.reporting.figure import Cell, Column, Figure, Table
+from mmm_models.reporting.interval_words import has_intervals, interval_name
 from mmm_models.reporting.number_format import amount, decimal, percent
 from mmm_models.reporting.report_input import ReportInput
 from mmm_models.reporting.report_words import by_contribution, outcome_unit
-from mmm_models.reporting.svg_canvas import GREY, INK, MUTED, ORANGE, PALE, Canvas, Scale
-from mmm_models.results import ChannelResult, ResponseCurve, Results
+from mmm_models.reporting.svg_canvas import BLUE, GREY, INK, MUTED, ORANGE, PALE, Canvas, Scale
+from mmm_models.results import ChannelResult, Interval, ResponseCurve, Results
 
 COLUMNS, GAP = 5, 15.0
 PANEL_WIDTH, PLOT_TOP, PLOT_HEIGHT, PANEL_HEIGHT = 128.0, 30.0, 66.0, 116.0
 TANGENT = 0.6  # the slope is drawn this far to either side of the mark, as a share of what was spent
+BAND_REACH = 2.0  # times the curve's top: as much room a band may take
 SMALL = 9.0
 
 
 def curves_figure(report: ReportInput) -> Figure:
-    """Small multiples with what happened marked and the slope drawn there."""
+    """Small multiples with their bands, what happened marked and the slope drawn there."""
     by_name = {curve.channel: curve for curve in report.results.curves}
     channels = [channel for channel in by_contribution(report.results) if channel.channel in by_name]
     curves = [by_name[channel.channel] for channel in channels]
-    columns = (
-        Column("Channel"),
-        Column("Times spend", decimal),
-        Column("Spend", amount),
-        Column("Contribution", amount),
-    )
-    rows = tuple(
-        (curve.channel, *point)
-        for curve in curves
-        for point in zip(curve.multiplier, curve.spend, curve.contribution, strict=True)
-    )
-    insight = _insight(curves)
-    return Figure(_svg(report, channels, curves), Table(columns, rows), insight, _how_to_read(report))
+    svg, table = _svg(report, channels, curves), _table(report, curves)
+    return Figure(svg, table, _insight(curves), _how_to_read(report))
+
+
+def _table(report: ReportInput, curves: list[ResponseCurve]) -> Table:
+    columns = [Column("Channel"), Column("Times spend", decimal), Column("Spend", amount)]
+    columns += [Column("Contribution", amount)]
+    bounded = has_intervals(report.results)
+    columns += [Column(interval_name(report.results), amount)] if bounded else []
+    rows = []
+    for curve in curves:
+        band: list[Cell] = [*map(Interval, curve.low, curve.high)] or [""] * len(curve.multiplier)
+        points = zip(curve.multiplier, curve.spend, curve.contribution, band, strict=True)
+        rows += [(curve.channel, *(point if bounded else point[:-1])) for point in points]
+    return Table(tuple(columns), tuple(rows))
 
 
 def _insight(curves: list[ResponseCurve]) -> str:
@@ -68,6 +72,7 @@ def _how_to_read(report: ReportInput) -> str:
         "The dot is what happened; the dashed line's slope is the marginal ROI. All weeks are "
         "scaled alike, the other channels stay as they were; each panel has its own scales. Beyond the dot "
         "the model extrapolates."
+        + (f" Bands are {interval_name(report.results)}s." if has_intervals(report.results) else "")
     )
 
 
@@ -93,7 +98,9 @@ def _draw_panel(canvas: Canvas, corner: tuple[float, float], curve: ResponseCurv
     floor, ceiling = top + PLOT_TOP + PLOT_HEIGHT, top + PLOT_TOP
     finite = [value for value in curve.contribution if math.isfinite(value)]
     across = Scale(0.0, max(curve.multiplier), left, left + PANEL_WIDTH)
-    up = Scale(0.0, max(*finite, 0.0, 1e-12) * 1.06, floor, ceiling)
+    highest = max(*finite, 0.0, 1e-12)
+    highest = max(highest, min(max(map(_or_zero, curve.high), default=0.0), BAND_REACH * highest))
+    up = Scale(0.0, highest * 1.06, floor, ceiling)
     canvas.label_in((left, top + 11), curve.channel, PANEL_WIDTH, font_weight=600)
     canvas.text(
         (left, top + 24), f"up to {amount(max(finite, default=math.nan))}", font_size=SMALL, fill=MUTED
@@ -101,10 +108,21 @@ def _draw_panel(canvas: Canvas, corner: tuple[float, float], curve: ResponseCurv
     canvas.rect((left, ceiling), (PANEL_WIDTH, PLOT_HEIGHT), fill=PALE, fill_opacity=0.45)
     canvas.line((left, floor), (left + PANEL_WIDTH, floor), stroke=GREY)
     if len(finite) == len(curve.contribution) > 1:
+        _draw_band(canvas, curve, across=across, up=up)
         points = zip(curve.multiplier, curve.contribution, strict=True)
         canvas.polyline([(across(x), up(y)) for x, y in points], stroke_width=2)
         _draw_present(canvas, curve, slope, across=across, up=up)
     _draw_labels(canvas, curve, across=across, baseline=floor + 12)
+
+
+def _draw_band(canvas: Canvas, curve: ResponseCurve, *, across: Scale, up: Scale) -> None:
+    """Between low and high, cut where it leaves the panel."""
+    if not curve.high or not all(map(math.isfinite, (*curve.low, *curve.high))):
+        return
+    lower = [(across(x), up(max(y, 0.0))) for x, y in zip(curve.multiplier, curve.low, strict=True)]
+    upper = [(across(x), up(min(y, up.high))) for x, y in zip(curve.multiplier, curve.high, strict=True)]
+    hint = f"{curve.channel}: interval"
+    canvas.polyline([*upper, *reversed(lower)], hint, fill=BLUE, fill_opacity=0.16, stroke="none")
 
 
 def _draw_present(canvas: Canvas, curve: ResponseCurve, slope: float, *, across: Scale, up: Scale) -> None:
@@ -134,6 +152,10 @@ def _draw_labels(canvas: Canvas, curve: ResponseCurve, *, across: Scale, baselin
     if 1.0 in curve.multiplier and 0.3 < 1 / across.high < 0.7:
         now = amount(curve.spend[curve.multiplier.index(1.0)]) if paid else "as it was"
         canvas.text((across(1), baseline), now, text_anchor="middle", font_size=SMALL, font_weight=600)
+
+
+def _or_zero(value: float) -> float:
+    return value if math.isfinite(value) else 0.0
 
 
 def _slope(channel: ChannelResult, results: Results) -> float:

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mmm_models.experiments.contradiction import CONTRADICTION
 from mmm_models.reporting.figure_fit import median_bucket, r2_counts
 from mmm_models.reporting.figure_training import late_change, missing_silos, training_curve
 from mmm_models.reporting.number_format import decimal, percent
 from mmm_models.reporting.report_input import PrivacyBox, ReportInput, RoundPoint
-from mmm_models.reporting.report_words import join_words, largest, outcome_word
-from mmm_models.results import ChannelResult, HoldoutFit
+from mmm_models.reporting.report_words import join_some, join_words, largest, outcome_word
+from mmm_models.results import ChannelResult, ExperimentCheck, Finding, HoldoutFit
 
 HIGHEST_PLAUSIBLE_ROI = 20.0
 HIGHEST_PLAUSIBLE_MEDIA_SHARE = 0.6
@@ -44,6 +45,8 @@ def health_checks(report: ReportInput) -> tuple[HealthCheck, ...]:
         _media_share(results.media_share, outcome_word(results)),
         _plausible_roi([channel for channel in results.channels if channel.spend > 0]),
         *_dominance(report),
+        *_findings(results.findings),
+        *_experiments(results.experiments),
         _prediction(results.holdout),
         *_training(report.rounds),
         *_privacy(report.privacy),
@@ -90,6 +93,44 @@ def _dominance(report: ReportInput) -> Iterator[HealthCheck]:
         return
     advice = "One channel above half may stand in for something else: is its spend following demand?"
     yield HealthCheck("Balance", Health.REVIEW, finding, advice)
+
+
+def _findings(findings: tuple[Finding, ...]) -> Iterator[HealthCheck]:
+    """As grave as the gravest; contradictions have a check of their own."""
+    found = [finding for finding in findings if finding.code != CONTRADICTION]
+    if not found:
+        return
+    name, serious = "Identification", [finding for finding in found if finding.severity != "note"]
+    if not serious:
+        yield HealthCheck(name, Health.PASS, "The data can tell what was asked; notes say how to read it.")
+        return
+    worst = Health.FAIL if any(finding.severity == "fail" for finding in serious) else Health.REVIEW
+    channels = tuple(dict.fromkeys(channel for finding in serious for channel in finding.channels))
+    about = f" about {join_some(channels)}" if channels else ""
+    said = "1 finding says" if len(serious) == 1 else f"{len(serious)} findings say"
+    advice = "Read “What the data cannot tell” before these numbers are used."
+    yield HealthCheck(name, worst, f"{said} what the data cannot tell{about}.", advice)
+
+
+def _experiments(checks: tuple[ExperimentCheck, ...]) -> Iterator[HealthCheck]:
+    """A contradiction is to be looked into; one that the model was not even fitted to makes its number wrong."""
+    if not checks:
+        return
+    name, apart = "Experiments", [check for check in checks if not check.agrees]
+    if not apart:
+        yield HealthCheck(name, Health.PASS, "Experiments and the model without them agree.")
+        return
+    channels = join_some(tuple(dict.fromkeys(check.channel for check in apart)))
+    if unused := [check for check in apart if not check.used]:
+        channels = join_some(tuple(dict.fromkeys(check.channel for check in unused)))
+        advice = "Calibrate the model with the experiment, or find out what is wrong with it."
+        yield HealthCheck(
+            name, Health.FAIL, f"Contradict the model's {channels}, which ignores them.", advice
+        )
+        return
+    finding = f"Contradict what the model says of {channels} without them; it was calibrated with them."
+    advice = "Check weeks, units and change of the experiment; if they are right, trust it and repeat it."
+    yield HealthCheck(name, Health.REVIEW, finding, advice)
 
 
 def _prediction(holdout: HoldoutFit) -> HealthCheck:

@@ -8,8 +8,8 @@ from typing import Any
 from mmm_models.reporting.report_input import ArmRow
 
 NOISE_NAMES = {"distributed": "distributed noise", "local": "local noise", "central": "central noise"}
-AVERAGED = ("nrmse", "mape", "share_error_points", "mean_relative_error", "total_media_error", "seconds",
-            "bytes_per_silo")  # fmt: skip
+AVERAGED = ("nrmse", "mape", "share_error_points", "mean_relative_error", "total_media_error",
+            "interval_coverage", "seconds", "bytes_per_silo")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class NoiseCosts:
 
 
 def noise_costs(arms: Sequence[ArmRow]) -> NoiseCosts:
-    """The costs of every noise among `arms`, against the last of those without."""
-    plain = [arm for arm in arms if arm.privacy == "none" and arm.epsilon is None]
+    """The costs of every noise among `arms`, against the last of the same family without."""
+    plain = [arm for arm in own_family(arms) if arm.privacy == "none" and arm.epsilon is None]
     keys = dict.fromkeys((arm.privacy, arm.epsilon) for arm in arms if arm.privacy != "none")
     rows = tuple(_cost([arm for arm in arms if (arm.privacy, arm.epsilon) == key]) for key in keys)
     if not plain:
@@ -94,9 +94,23 @@ def compares_noise(arms: Sequence[ArmRow]) -> bool:
 
 
 def ways_of_training(arms: Sequence[ArmRow]) -> tuple[ArmRow, ...]:
-    """Arms without noise and those at the epsilon that was named first; several runs are one row, their mean."""
+    """Arms of one family, those without noise and those at the epsilon that was named first.
+
+    Several runs are one row, their mean.
+    """
     first = next((arm.epsilon for arm in arms if arm.epsilon is not None), None)
-    return mean_of_runs(arm for arm in arms if arm.epsilon in (None, first))
+    return mean_of_runs(arm for arm in own_family(arms) if arm.epsilon in (None, first))
+
+
+def own_family(arms: Sequence[ArmRow]) -> list[ArmRow]:
+    """Arms with the same family of models as the first."""
+    return [arm for arm in arms if arm.model == arms[0].model]
+
+
+def families(arms: Sequence[ArmRow]) -> tuple[ArmRow, ...]:
+    """The first arm beside those of other families; empty when there are none."""
+    others = [arm for arm in arms if arm.model != arms[0].model]
+    return mean_of_runs([arms[0], *others]) if others else ()
 
 
 def mean_of_runs(arms: Iterable[ArmRow]) -> tuple[ArmRow, ...]:

@@ -1,6 +1,7 @@
 """Numbers as people read them: `1.94 M EUR`, `24.8 %`, `n/a`. Spaces do not break, minus signs are real."""
 
 import math
+from collections.abc import Callable
 
 NOT_AVAILABLE = "n/a"
 SPACE = "\N{NO-BREAK SPACE}"
@@ -40,6 +41,22 @@ def signed_percent(fraction: float | None, digits: int = 0) -> str:
     return _with_plus(percent(fraction, digits), fraction)
 
 
+def span(low: float, high: float, show: Callable[[float | None], str]) -> str:
+    """From `low` to `high` as `show` writes them, a unit or magnitude they share said once: `4.51–6.28 M`.
+
+    Empty when one of them is not a number; one number when both are written alike.
+    """
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    first, last = show(low), show(high)
+    if first == last:
+        return last
+    unit = _unit(last)
+    if unit and _unit(first) == unit:
+        first = first.removesuffix(unit)
+    return f"{first} to {last}" if "\N{MINUS SIGN}" in first + last else f"{first}–{last}"
+
+
 def points(value: float | None) -> str:
     """Percentage points, two decimals."""
     return decimal(value, 2)
@@ -73,6 +90,12 @@ def size_in_bytes(value: float | None) -> str:
         return NOT_AVAILABLE
     number, _, word = amount(value).partition(SPACE)
     return _suffixed(number, {"": "B", "k": "kB", "M": "MB", "bn": "GB", "tn": "TB"}[word])
+
+
+def _unit(text: str) -> str:
+    """What stands behind the number, its space included; empty for digits alone, however they are grouped."""
+    _, space, word = text.rpartition(SPACE)
+    return space + word if space and not any(map(str.isdigit, word)) else ""
 
 
 def _significant(value: float) -> str:

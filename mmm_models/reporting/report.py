@@ -7,12 +7,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from mmm_models.reporting import figures
+from mmm_models.reporting.finding_lines import findings_insight
 from mmm_models.reporting.health_checks import health_checks
-from mmm_models.reporting.noise_costs import compares_noise
+from mmm_models.reporting.noise_costs import compares_noise, families, own_family
 from mmm_models.reporting.number_format import amount, count, decimal, percent
 from mmm_models.reporting.privacy_lines import privacy_headline, privacy_lines
 from mmm_models.reporting.report_input import ArmRow, PrivacyBox, ReportInput, RoundPoint, TruthRow
-from mmm_models.reporting.report_words import largest, media_totals, outcome_unit, outcome_word
+from mmm_models.reporting.report_words import largest, media_totals, model_summary, outcome_unit, outcome_word
 from mmm_models.results import Results
 
 __all__ = ["ArmRow", "PrivacyBox", "ReportInput", "RoundPoint", "TruthRow", "headline", "render"]
@@ -58,7 +59,10 @@ def render(report: ReportInput) -> str:
         tiles=_tiles(report),
         checks=health_checks(report),
         privacy=privacy_lines(report.privacy) if report.privacy else (),
+        model=model_summary(report.results),
+        findings_insight=findings_insight(report.results),
         channel_errors=figures.channel_errors_table(report),
+        family_errors=figures.family_errors_table(report),
         narrow_columns=figures.MOST_COLUMNS + 1,
         **_sections(report),
     )
@@ -82,12 +86,18 @@ def _sections(report: ReportInput) -> dict[str, Section | None]:
         "curves": Section("Response curves", figures.curves_figure(report))
         if report.results.curves
         else None,
+        "experiments": Section("Experiments", figures.experiments_figure(report))
+        if report.results.experiments
+        else None,
         "fit": Section("Fit on held-out weeks", figures.fit_figure(report)),
         "training": Section("Training", figures.training_figure(report)) if _history(report) else None,
         "comparison": Section(
             "What privacy and federation cost", figures.arms_figure(report), table_shown=True
         )
-        if report.arms
+        if len(own_family(report.arms)) > 1
+        else None,
+        "families": Section("Models side by side", figures.families_figure(report), table_shown=True)
+        if families(report.arms)
         else None,
         "noise": Section("What noise costs", figures.noise_figure(report), table_shown=True)
         if compares_noise(report.arms)

@@ -74,6 +74,7 @@ class ArmRow:
     `share_error_points` is the mean absolute error of channel shares in percentage points,
     `channel_errors` the signed relative error of each channel's contribution, `mean_relative_error` the mean
     of their absolute values, `total_media_error` the signed relative error of all media together.
+    `model` names its family, `interval_coverage` is the share of channels whose interval holds the truth.
     `privacy` says who adds noise: nobody, a curator trusted with all data, each silo for itself, or all silos
     together; noise is random, so the same may be trained again as another `run`. `failure` says why a run
     ended without a model; its numbers are then not numbers.
@@ -86,6 +87,8 @@ class ArmRow:
     channel_errors: Mapping[str, float]
     mean_relative_error: float
     total_media_error: float
+    model: str = "neural"
+    interval_coverage: float = math.nan
     privacy: Literal["none", "central", "local", "distributed"] = "none"
     epsilon: float | None = None
     run: int = 1

@@ -2,6 +2,7 @@
 
 import math
 
+from mmm_models.peers.registry import FAMILIES
 from mmm_models.results import ChannelResult, Results
 
 
@@ -55,6 +56,19 @@ def join_words(names: list[str] | tuple[str, ...]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     *rest, last = names
     return f"{', '.join(rest)} and {last}" if rest else last
+
+
+def join_some(names: list[str] | tuple[str, ...], most: int = 4) -> str:
+    """As `join_words`; of more than `most` names the last say how many more there are."""
+    if len(names) <= most:
+        return join_words(names)
+    return join_words([*names[: most - 1], f"{len(names) - most + 1} more"])
+
+
+def model_summary(results: Results) -> str:
+    """What family of models the results come from: its name, and one sentence where the name is known."""
+    known = FAMILIES.get(results.model)
+    return f"{results.model} ({known.summary})" if known else results.model
 
 
 def _or_lowest(value: float) -> float:

@@ -21,6 +21,7 @@ from mmm_models.results import R2_EDGES, HoldoutFit, Results
 
 CONTRIBUTIONS, CURVES = "contributions.csv", "response_curves.csv"
 HOLDOUT, RESULTS = "holdout.json", "results.json"
+MEASURES = ("contribution", "share", "roi", "marginal_roi")
 FORMAT, VERSION = "mixroom-results", 1
 
 
@@ -84,20 +85,25 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def _contributions_csv(results: Results) -> str:
-    rows = ((row.channel, row.contribution, row.share, row.roi, row.marginal_roi) for row in results.channels)
-    return _csv(("channel", "contribution", "share", "roi", "marginal_roi"), rows)
+    header = ["channel", *MEASURES, *(f"{name}_{end}" for name in MEASURES for end in ("low", "high"))]
+    rows = []
+    for row in results.channels:
+        bounds = [getattr(row, f"{name}_interval") for name in MEASURES]
+        ends = [end for interval in bounds for end in (interval.low, interval.high)]
+        rows.append((row.channel, *(getattr(row, name) for name in MEASURES), *ends))
+    return _csv(header, rows)
 
 
 def _curves_csv(results: Results) -> str:
-    rows = (
-        (curve.channel, *point)
-        for curve in results.curves
-        for point in zip(curve.multiplier, curve.spend, curve.contribution, strict=True)
-    )
-    return _csv(("channel", "multiplier", "spend", "contribution"), rows)
+    rows = []
+    for curve in results.curves:
+        none = (math.nan,) * len(curve.multiplier)
+        columns = (curve.multiplier, curve.spend, curve.contribution, curve.low or none, curve.high or none)
+        rows += [(curve.channel, *point) for point in zip(*columns, strict=True)]
+    return _csv(("channel", "multiplier", "spend", "contribution", "low", "high"), rows)
 
 
-def _csv(header: tuple[str, ...], rows: Iterable[tuple[str | float, ...]]) -> str:
+def _csv(header: Iterable[str], rows: Iterable[tuple[str | float, ...]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

@@ -203,7 +203,7 @@ def test_a_charge_that_is_no_whole_number_of_rounds_answers_nothing(silo_files: 
         visited.ask(session, visited.scales_request())
 
 
-@pytest.mark.parametrize("settings", [{}, private()], ids=["plain", "private"])
+@pytest.mark.parametrize("settings", [{"strategy": "fedadam"}, private()], ids=["plain", "private"])
 def test_a_round_before_the_scales_is_refused(silo_files: Files, settings: dict[str, Any]) -> None:
     visited = visit(silo_files[0], **settings)
 

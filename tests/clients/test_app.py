@@ -70,12 +70,13 @@ def spied_run(generous_silo_files: Files, out: Path, **settings: Any) -> SpyingG
 @pytest.mark.parametrize(
     "settings, update, sums",
     [
-        ({}, "MaskedUpdateMessage", 3),  # scales, one round and the report
-        ({"secure_aggregation": "none"}, "PlainUpdate", 3),
+        ({"strategy": "fedadam"}, "MaskedUpdateMessage", 3),  # scales, one round and the report
+        ({"strategy": "fedadam", "secure_aggregation": "none"}, "PlainUpdate", 3),
+        ({}, "MaskedUpdateMessage", 6),  # and curvature three times
         (barely_private(), "MaskedUpdateMessage", 4),  # and a draft
-        (sharing_noise(), "MaskedUpdateMessage", 7),  # and curvature three times
+        (sharing_noise(), "MaskedUpdateMessage", 7),  # a draft and curvature three times
     ],
-    ids=["masks", "clear", "private", "shared noise"],
+    ids=["masks", "clear", "newton", "private", "shared noise"],
 )
 def test_only_listed_messages_leave_a_silo(
     generous_silo_files: Files, tmp_path: Path, settings: dict[str, Any], update: str, sums: int

@@ -85,7 +85,7 @@ def test_noised_changes_are_not_shortened_because_noise_is_long(silo_files: File
 
 def round_of(silo_files: Files, **settings: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
     """The first round's vector of a silo with STORES units."""
-    visited: Visit = visit(silo_files[0], **settings)
+    visited: Visit = visit(silo_files[0], strategy="fedadam", **settings)
     session = visited.ask(visited.started(), visited.scales_request()).session
     ones = np.ones(len(visited.plan.model.channels))
     scales = Scales(visited.plan.model.media_per, ones, 0.05 * ones, 1.0, 100.0, 1.0)

@@ -13,7 +13,7 @@ from tests.mixroom.terminal import run_process
 
 GROUP = typer.main.get_group(app)
 COMMANDS = [
-    (), ("demo",), ("fit",), ("train",), ("report",), ("world",), ("compare",),
+    (), ("demo",), ("fit",), ("train",), ("report",), ("uplift",), ("world",), ("compare",),
     ("silo",), ("silo", "check"), ("silo", "key"), ("silo", "pin"), ("silo", "budget"), ("silo", "pin-enclave"),
     ("key-holder",), ("key-holder", "create"), ("key-holder", "key"), ("key-holder", "pin"),
     ("room",), ("room", "create"), ("room", "invite"), ("room", "accept"), ("room", "proposals"), ("room", "approve"),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 import typer
@@ -34,7 +35,8 @@ def test_results_go_to_stdout_and_rounds_to_stderr(terminal, silos, tmp_path):
 
     assert seen.code == 0
     header, *rows = seen.out.splitlines()
-    assert header.split() == ["channel", "contribution", "share", "ROI", "marginal", "ROI"]
+    names = ["channel", "contribution", "interval", "share", "ROI", "interval", "marginal ROI", "interval"]
+    assert re.split(r"  +", header) == names
     assert [row.split()[0] for row in rows] == ["tv", "search"]
     narration = seen.err.splitlines()
     assert all(line.startswith("mixroom: ") for line in narration)

@@ -9,7 +9,16 @@ from dataclasses import replace
 from typing import Literal
 
 from mmm_models.reporting.report_input import ArmRow, PrivacyBox, ReportInput, RoundPoint, TruthRow
-from mmm_models.results import ChannelResult, HoldoutFit, ResponseCurve, Results, UnitFit
+from mmm_models.results import (
+    ChannelResult,
+    ExperimentCheck,
+    Finding,
+    HoldoutFit,
+    Interval,
+    ResponseCurve,
+    Results,
+    UnitFit,
+)
 
 OUTCOME = 1_000_000.0
 MULTIPLIERS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
@@ -158,6 +167,71 @@ FULL = ReportInput(
     notes=("The world is simulated; spend in search follows demand, social and display move together.",),
 )
 NOISE = replace(FULL, arms=NOISE_ARMS)
+
+
+def within(value: float, factor: float) -> Interval:
+    """From `value` over to `value` times `factor`."""
+    return Interval(value / factor, value * factor)
+
+
+def with_intervals(results: Results, factor: float = 1.25) -> Results:
+    """Every number between itself over and times `factor`, at 90 %."""
+    channels = tuple(
+        replace(
+            row,
+            contribution_interval=within(row.contribution, factor),
+            share_interval=within(row.share, factor),
+            roi_interval=within(row.roi, factor),
+            marginal_roi_interval=within(row.marginal_roi, factor),
+        )
+        for row in results.channels
+    )
+    curves = tuple(
+        replace(
+            row,
+            low=tuple(value / factor for value in row.contribution),
+            high=tuple(value * factor for value in row.contribution),
+        )
+        for row in results.curves
+    )
+    return replace(results, channels=channels, curves=curves, interval_level=0.9)
+
+
+FINDINGS = (
+    Finding(
+        "collinear",
+        "review",
+        ("display", "social"),
+        "display and social cannot be told apart: they run together in most weeks.",
+        "Read their sum, or switch one of them off somewhere for some weeks.",
+    ),
+    Finding(
+        "little-history",
+        "note",
+        (),
+        "A typical unit has 80 training weeks: most seasons are seen once.",
+        "Give 104 weeks.",
+    ),
+)
+EXPERIMENTS = (
+    ExperimentCheck(
+        "search", "geo test, spring (search)", 12_000.0, 1_500.0, 11_000.0, 3_000.0, 11_800.0, True, True
+    ),
+    ExperimentCheck(
+        "display", "switched off in April (display)", 2_000.0, 900.0, 9_000.0, 1_500.0, 3_000.0, True, False
+    ),
+)
+# Shares 8.0, 5.0, 4.0, 3.0, 2.0 %; true 7.5, 5.0, 6.0, 3.0, 2.0 %: only social's interval (3.2 to 5.0) misses.
+SURE = replace(FULL, results=replace(with_intervals(RESULTS), findings=FINDINGS, experiments=EXPERIMENTS))
+FAMILIES = replace(
+    FULL,
+    arms=(
+        replace(ARMS[0], interval_coverage=0.8),
+        ARMS[2],
+        replace(arm("ridge", 1.50, 0.0680), model="ridge"),
+        replace(arm("boosting", 2.70, 0.0720), model="boosting"),
+    ),
+)
 PLAIN = ReportInput(title="Stores", subtitle="", results=RESULTS)
 NOTHING = ReportInput(
     title="Nothing",
@@ -186,7 +260,7 @@ def with_channels(report: ReportInput, contributions: dict[str, float], spend: f
 
 
 def with_many_channels(count: int) -> ReportInput:
-    """The full report with `count` channels, awkward names among them."""
+    """The full report with `count` channels, awkward names among them, so uncertain that intervals cross."""
     names = [
         "Käse & Milch",
         "organic_email",
@@ -195,4 +269,9 @@ def with_many_channels(count: int) -> ReportInput:
     ]
     report = with_channels(FULL, {name: 80_000.0 / (index + 1) for index, name in enumerate(names[:count])})
     errors = dict.fromkeys(names[:count], 0.1)
-    return replace(report, arms=tuple(replace(row, channel_errors=errors) for row in FULL.arms))
+    results = replace(with_intervals(report.results, 1.8), findings=FINDINGS, experiments=EXPERIMENTS)
+    return replace(
+        report,
+        results=results,
+        arms=tuple(replace(row, channel_errors=errors) for row in FULL.arms),
+    )

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from mmm_models.attribution import Naming, results_from_sum
+from mmm_models.contribution_totals import MULTIPLIERS, STEP
 from mmm_models.errors import TotalsLost
 from mmm_models.evaluation import holdout_errors
 from mmm_models.panel import Channel, ChannelKind
 from mmm_models.results import R2_EDGES
 from mmm_models.spec import ModelSpec
-from mmm_models.unit_records import MULTIPLIERS, STEP, RecordLayout, unit_records
+from mmm_models.unit_records import RecordLayout, unit_records
 from tests.mmm_models.small_panels import prepared, scattered_response, small_panel
 
 PRICE = 0.5

@@ -181,7 +181,8 @@ def test_typical_curvature_grows_with_the_square_of_a_channels_effect() -> None:
 
 
 def test_every_parameter_has_a_typical_steepness() -> None:
-    names = {name for name, _ in MediaResponse(WHOLE, [0.1, 0.1]).named_parameters()}
+    whole = WHOLE.model_copy(update={"reach_frequency": True})
+    names = {name for name, _ in MediaResponse(whole, [0.1, 0.1]).named_parameters()}
 
     assert names == set(TYPICAL_STEEPNESS)
 

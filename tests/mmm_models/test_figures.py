@@ -15,6 +15,8 @@ from mmm_models.reporting.svg_canvas import nice_ticks, shortened, text_width
 from mmm_models.results import HoldoutFit, UnitFit
 from tests.mmm_models.report_samples import (
     ARMS,
+    EXPERIMENTS,
+    FAMILIES,
     FULL,
     HOLDOUT,
     NOISE,
@@ -22,8 +24,10 @@ from tests.mmm_models.report_samples import (
     PLAIN,
     RESULTS,
     ROUNDS,
+    SURE,
     channel,
     with_channels,
+    with_intervals,
     with_many_channels,
 )
 
@@ -35,7 +39,10 @@ ALL_FIGURES = [
     figures.training_figure,
     figures.arms_figure,
     figures.noise_figure,
+    figures.experiments_figure,
+    figures.families_figure,
 ]
+EVERYTHING = replace(SURE, arms=(*FULL.arms, *FAMILIES.arms[2:]))
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -58,7 +65,7 @@ def number(element: ElementTree.Element, name: str) -> float:
 
 
 @pytest.mark.parametrize("make", ALL_FIGURES)
-@pytest.mark.parametrize("report", [FULL, NOISE, PLAIN, NOTHING, with_many_channels(13)])
+@pytest.mark.parametrize("report", [FULL, SURE, FAMILIES, NOISE, PLAIN, NOTHING, with_many_channels(13)])
 def test_every_figure_is_a_picture_with_words_for_any_run(make, report: ReportInput) -> None:
     figure = make(report)
 
@@ -71,7 +78,7 @@ def test_every_figure_is_a_picture_with_words_for_any_run(make, report: ReportIn
 
 @pytest.mark.parametrize("make", ALL_FIGURES)
 def test_what_a_full_run_shows_is_also_a_table(make) -> None:
-    table = make(FULL).table
+    table = make(EVERYTHING).table
 
     assert table.rows
     assert all(len(row) == len(table.columns) for row in (*table.rows, *table.totals))
@@ -79,13 +86,15 @@ def test_what_a_full_run_shows_is_also_a_table(make) -> None:
 
 @pytest.mark.parametrize("make", ALL_FIGURES)
 def test_the_same_run_is_drawn_the_same(make) -> None:
-    assert make(FULL).svg == make(FULL).svg
+    assert make(EVERYTHING).svg == make(EVERYTHING).svg
 
 
 def test_names_are_escaped_in_pictures() -> None:
     report = with_channels(FULL, {"<script>alert(1)</script>": 80_000.0, "a&b\x00\x1b": 10_000.0})
+    check = replace(EXPERIMENTS[0], channel="<script>alert(1)</script>", source="a&b\x00\x1b")
+    report = replace(report, results=replace(with_intervals(report.results), experiments=(check,)))
 
-    for make in ALL_FIGURES[:3]:
+    for make in (*ALL_FIGURES[:3], figures.experiments_figure):
         svg = make(report).svg
         ElementTree.fromstring(svg)
         assert "<script" not in svg

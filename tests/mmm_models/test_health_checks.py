@@ -1,13 +1,25 @@
 """What a report warns about."""
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
 from mmm_models.reporting.health_checks import Health, health_checks
 from mmm_models.reporting.report_input import ReportInput
 from mmm_models.results import HoldoutFit
-from tests.mmm_models.report_samples import FULL, HOLDOUT, NOTHING, PRIVACY, RESULTS, ROUNDS, with_channels
+from tests.mmm_models.report_samples import (
+    EXPERIMENTS,
+    FINDINGS,
+    FULL,
+    HOLDOUT,
+    NOTHING,
+    PRIVACY,
+    RESULTS,
+    ROUNDS,
+    SURE,
+    with_channels,
+)
 
 
 def verdicts(report: ReportInput) -> dict[str, Health]:
@@ -50,12 +62,59 @@ def test_limits_are_where_they_are_said_to_be(check: str, report: ReportInput, h
     assert verdicts(report)[check] is health
 
 
+def findings(*severities: Literal["note", "review", "fail"]) -> ReportInput:
+    found = tuple(replace(FINDINGS[0], severity=severity) for severity in severities)
+    return replace(FULL, results=replace(RESULTS, findings=found))
+
+
+def experiments(*, agrees: bool, used: bool) -> ReportInput:
+    check = replace(EXPERIMENTS[0], agrees=agrees, used=used)
+    contradiction = replace(FINDINGS[0], code="contradiction", severity="review")
+    found = () if agrees else (contradiction,)
+    return replace(FULL, results=replace(RESULTS, experiments=(check,), findings=found))
+
+
+@pytest.mark.parametrize(
+    ("report", "health"),
+    [
+        (findings("note"), Health.PASS),
+        (findings("note", "review"), Health.REVIEW),
+        (findings("review", "fail", "note"), Health.FAIL),
+    ],
+)
+def test_findings_weigh_as_much_as_the_gravest(report: ReportInput, health: Health) -> None:
+    assert verdicts(report)["Identification"] is health
+
+
+def test_findings_name_the_channels_they_are_about() -> None:
+    (check,) = [check for check in health_checks(findings("review")) if check.name == "Identification"]
+
+    assert check.finding == "1 finding says what the data cannot tell about display and social."
+
+
+@pytest.mark.parametrize(
+    ("report", "health"),
+    [
+        (experiments(agrees=True, used=True), Health.PASS),
+        (experiments(agrees=True, used=False), Health.PASS),
+        (experiments(agrees=False, used=True), Health.REVIEW),
+        (experiments(agrees=False, used=False), Health.FAIL),
+    ],
+)
+def test_a_contradicting_experiment_is_to_be_reviewed_and_fails_where_it_was_ignored(
+    report: ReportInput, health: Health
+) -> None:
+    assert verdicts(report)["Experiments"] is health
+    assert "Identification" not in verdicts(report)  # its finding is not counted a second time
+
+
 def test_whatever_is_not_a_pass_comes_with_advice() -> None:
-    bad = with_channels(replace(FULL, rounds=ROUNDS[:4]), {"a": 900_000.0, "b": 0.0, "c": 1.0})
+    sure = replace(SURE, rounds=ROUNDS[:4])
+    bad = with_channels(sure, {"a": 900_000.0, "b": 0.0, "c": 1.0})
 
     checks = [check for check in health_checks(bad) if check.health is not Health.PASS]
 
-    assert len(checks) >= 4
+    assert {"Identification", "Experiments", "ROI", "Convergence"} <= {check.name for check in checks}
     assert all(check.advice for check in checks)
 
 

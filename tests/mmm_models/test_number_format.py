@@ -33,6 +33,25 @@ def test_amounts_have_three_digits_and_a_magnitude_word(value: float | None, tex
     assert plain(shown.amount(value, "EUR")) == text
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "show", "text"),
+    [
+        (4_510_000, 6_280_000, shown.amount, "4.51–6.28 M"),  # a magnitude both share is said once
+        (929_000, 1_240_000, shown.amount, "929 k–1.24 M"),
+        (1.0, 2.0, shown.amount, "1.00–2.00"),
+        (1_000.0, 2_000.0, shown.decimal, "1 000.00–2 000.00"),  # digits in groups are no unit
+        (12_000.5, 13_000.5, shown.decimal, "12 000.50–13 000.50"),
+        (0.067, 0.094, shown.percent, "6.7–9.4 %"),
+        (-0.02, 0.01, shown.percent, "-2.0 to 1.0 %"),
+        (0.0, 0.0, shown.amount, "0"),
+        (math.nan, 1.0, shown.amount, ""),
+        (1.0, math.inf, shown.amount, ""),
+    ],
+)
+def test_a_span_says_what_its_ends_share_once(low: float, high: float, show, text: str) -> None:
+    assert plain(shown.span(low, high, show)) == text
+
+
 @given(st.floats(1e-3, 1e14))
 def test_an_amount_is_within_half_a_unit_of_its_third_digit(value: float) -> None:
     number, _, word = plain(shown.amount(value)).partition(" ")

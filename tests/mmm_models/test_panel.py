@@ -117,6 +117,51 @@ def test_weeks_starting_on_another_day_move_to_the_nearest_week():
     assert pooled.outcome.sum() == monday.outcome.sum() + sunday.outcome.sum()
 
 
+def with_frequency(panel, value=2.0):
+    return replace(panel, frequency=np.where(panel.media > 0, value, 0.0))
+
+
+def test_frequency_left_out_is_unknown_everywhere():
+    panel = make(channels=(TV, MAIL))
+
+    assert panel.frequency.shape == panel.media.shape
+    assert not panel.frequency.any()
+    assert panel.has_frequency.tolist() == [False, False]
+
+
+def test_reach_times_frequency_is_media():
+    panel = with_frequency(make(), 4.0)
+
+    assert (panel.reach * 4.0).tolist() == panel.media.tolist()
+    assert panel.has_frequency.tolist() == [True]
+
+
+def test_frequency_stays_with_its_unit_week_and_channel():
+    values = np.arange(1.0, 25.0).reshape(3, 4, 2)
+    panel = replace(make(units=3, channels=(TV, MAIL)), frequency=values)
+
+    assert panel.select_units([2, 0]).frequency.tolist() == values[[2, 0]].tolist()
+    assert panel.select_weeks(1, 3).frequency.tolist() == values[:, 1:3].tolist()
+    wider = panel.with_channels(["mail", "radio", "tv"]).frequency
+    assert wider.tolist() == np.stack([values[..., 1], np.zeros((3, 4)), values[..., 0]], axis=-1).tolist()
+
+
+def test_pooled_frequency_is_zero_outside_a_silos_weeks():
+    early, late = with_frequency(make("a", "2024-01-01", weeks=3)), make("b", "2024-01-15", weeks=3)
+
+    pooled = pool([early, late])
+
+    assert pooled.frequency[0, :, 0].tolist() == [2, 2, 2, 0, 0]
+    assert not pooled.frequency[2:].any()
+    assert pooled.has_frequency.tolist() == [False]  # b ran tv and does not know its frequency
+
+
+@pytest.mark.parametrize("value", [-1.0, np.inf])
+def test_a_frequency_that_cannot_be_is_refused(value):
+    with pytest.raises(ModelError, match="frequency"):
+        with_frequency(make(), value)
+
+
 def test_pooling_keeps_every_sale_and_every_euro():
     panels = [make("a", "2024-01-01"), make("b", "2023-11-20"), make("c", "2024-03-04", channels=(MAIL, TV))]
     pooled = pool(panels)

@@ -210,4 +210,9 @@ def test_reach_times_frequency_is_taken_per_row(tmp_path):
     spec["data"] |= {"cadence": "daily"}
     spec["channels"]["tv"] = {"spend": "tv_spend", "reach": "reach", "frequency": "freq"}
     panel = load_panel(write_silo(tmp_path, frame, spec)).panel
-    assert panel.media[0, 0, 0] == sum(10 * (t % 4) * (1 + t % 2) for t in range(7))
+    exposures = sum(10 * (t % 4) * (1 + t % 2) for t in range(7))
+    reached = sum(10 * (t % 4) for t in range(7))
+    assert panel.media[0, 0, 0] == exposures
+    assert panel.frequency[0, 0, 0] == exposures / reached  # contacts per person reached, over the week
+    assert not panel.frequency[..., 1].any()
+    assert panel.has_frequency.tolist() == [True, False]

@@ -282,3 +282,39 @@ def test_a_good_report_describes_the_panel(tmp_path):
     text = render_text(check(tmp_path, good_frame()))
     assert "silo north: 2 units x 30 weeks (2024-01-01 to 2024-07-22), 100.0% observed" in text
     assert "channels: tv, radio" in text
+
+
+def reach_frame(**columns):
+    """tv by reach and contacts; nobody is reached in every fourth week."""
+    frame = good_frame()
+    contacts = 1.0 + frame["tv_spend"]
+    return frame.assign(contacts=contacts.where(frame["tv_spend"] > 0), **columns)
+
+
+def reach_spec():
+    spec = good_spec()
+    spec["channels"]["tv"] = {"spend": "tv_spend", "reach": "tv_views", "frequency": "contacts"}
+    return spec
+
+
+def test_frequency_may_be_empty_where_nobody_was_reached(tmp_path):
+    report = check(tmp_path, reach_frame(), reach_spec())
+
+    assert (report.problems, report.notes) == ((), ())
+
+
+def test_frequency_may_not_be_empty_where_somebody_was(tmp_path):
+    frame = reach_frame()
+    frame.loc[1, "contacts"] = np.nan
+
+    found = problem(check(tmp_path, frame, reach_spec()), "missing_value")
+
+    assert (found.column, found.rows, found.examples[0].row) == ("contacts", 1, 3)
+    assert "data.empty_media = 'zero'" in found.hint
+
+
+def test_a_frequency_below_one_is_noted(tmp_path):
+    frame = reach_frame()
+    frame.loc[1, "contacts"] = 0.2
+
+    assert note(check(tmp_path, frame, reach_spec()), "frequency_below_one").examples[0].value == "0.2"

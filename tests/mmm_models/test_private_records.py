@@ -200,3 +200,14 @@ def test_counts_come_from_the_number_of_units() -> None:
     assert (groups["units"].item(), groups["test_weeks"].item()) == (16.5, 198.0)
     assert groups["outcome"].item() == 1.0
     assert groups["contribution"].tolist() == [9.0, 10.0, 11.0]
+
+
+@FRAMES
+def test_the_size_of_noise_that_is_read_back_is_known(frame: Frame) -> None:
+    made = frame()
+    noise = 3.0 * np.random.default_rng(5).standard_normal((20_000, LAYOUT.length))
+    read = np.array([made.read_back(row) for row in noise])
+    released = made.weight > 0
+
+    assert made.noise_of(3.0)[released] == pytest.approx(read.std(axis=0)[released], rel=0.03)
+    assert not made.noise_of(3.0)[~released].any()

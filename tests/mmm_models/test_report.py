@@ -12,14 +12,19 @@ from mmm_models.errors import ModelError
 from mmm_models.reporting.report import PrivacyBox, ReportInput, headline, render
 from tests.mmm_models.report_samples import (
     ARMS,
+    EXPERIMENTS,
+    FAMILIES,
+    FINDINGS,
     FULL,
     NOTHING,
     PLAIN,
     PRIVACY,
     RESULTS,
     ROUNDS,
+    SURE,
     channel,
     with_channels,
+    with_intervals,
     with_many_channels,
 )
 
@@ -58,7 +63,14 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.parts).replace("\N{MINUS SIGN}", "-").split())
 
 
-ALL_REPORTS = {"full": FULL, "plain": PLAIN, "nothing": NOTHING, "many": with_many_channels(13)}
+ALL_REPORTS = {
+    "full": FULL,
+    "sure": SURE,
+    "families": FAMILIES,
+    "plain": PLAIN,
+    "nothing": NOTHING,
+    "many": with_many_channels(13),
+}
 
 
 @pytest.fixture(scope="module", params=ALL_REPORTS)
@@ -117,7 +129,15 @@ def test_the_same_input_gives_the_same_page() -> None:
 
 
 def test_texts_from_outside_never_become_markup() -> None:
-    results = replace(RESULTS, outcome_unit=HOSTILE, currency=HOSTILE, channels=(channel(HOSTILE, 9_000.0),))
+    results = replace(
+        with_intervals(RESULTS),
+        outcome_unit=HOSTILE,
+        currency=HOSTILE,
+        channels=(channel(HOSTILE, 9_000.0),),
+        model=HOSTILE,
+        findings=(replace(FINDINGS[0], channels=(HOSTILE,), text=HOSTILE, advice=HOSTILE),),
+        experiments=(replace(EXPERIMENTS[0], channel=HOSTILE, source=HOSTILE),),
+    )
     report = ReportInput(
         title=HOSTILE,
         subtitle=HOSTILE,
@@ -200,10 +220,51 @@ def test_every_number_of_the_comparison_is_on_the_page() -> None:
     )
 
 
+def test_what_the_data_cannot_tell_is_on_the_page_with_what_to_do() -> None:
+    text = Page(render(SURE)).text
+
+    assert (
+        "What the data cannot tell Read display and social with care: 1 finding to look into. "
+        "review display and social cannot be told apart: they run together in most weeks. "
+        "Read their sum, or switch one of them off somewhere for some weeks. "
+        "note A typical unit has 80 training weeks: most seasons are seen once. Give 104 weeks."
+    ) in text
+
+
+def test_experiments_stand_on_the_page_beside_the_model() -> None:
+    text = Page(render(SURE)).text
+
+    assert "Experiments For display, 1 of 2 experiments contradicts what the model says without them." in text
+    assert "12.0 k ± 1.50 k" in text
+    assert "9.00 k ± 1.50 k → 3.00 k" in text
+
+
+def test_every_page_says_what_family_of_models_it_is_from() -> None:
+    ridge = replace(PLAIN, results=replace(RESULTS, model="ridge"))
+
+    assert "model: neural (the neural MMM" in Page(render(PLAIN)).text
+    assert "model: ridge (ridge regression" in Page(render(ridge)).text
+
+
+def test_several_families_have_a_section_of_their_own() -> None:
+    text = Page(render(FAMILIES)).text
+
+    assert "Models side by side neural is closest to the truth" in text
+    assert "ridge 1.50 15.0 % -3 % n/a 6.8 %" in text
+    assert "Models side by side" not in Page(render(FULL)).text
+
+
+def test_one_way_of_training_beside_other_families_is_no_comparison_of_ways() -> None:
+    arms = (FAMILIES.arms[0], *FAMILIES.arms[2:])
+
+    assert "What privacy and federation cost" not in Page(render(replace(FAMILIES, arms=arms))).text
+
+
 def test_sections_without_content_are_left_out() -> None:
     text = Page(render(PLAIN)).text
 
-    assert not re.search(r"\b(Training|Not covered|Settings|Notes|True share|Epsilon)\b", text)
+    assert not re.search(r"\b(Training|Not covered|Settings|Notes|True share|Epsilon|interval)\b", text)
+    assert not re.search(r"Experiments|What the data cannot tell|side by side", text)
     assert "Health checks" in text
 
 

@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 
 from mmm_models.reporting.report import ReportInput, render
-from tests.mmm_models.report_samples import FULL, NOISE, NOTHING, PLAIN, RESULTS, with_many_channels
+from tests.mmm_models.report_samples import (
+    FAMILIES,
+    FULL,
+    NOISE,
+    NOTHING,
+    PLAIN,
+    RESULTS,
+    SURE,
+    with_many_channels,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -25,6 +34,8 @@ FLAGS = (
 VISITS = replace(PLAIN, results=replace(RESULTS, outcome_unit="visits", currency=""))
 REPORTS = {
     "full": FULL,
+    "sure": SURE,
+    "families": FAMILIES,
     "noise": NOISE,
     "plain": PLAIN,
     "visits": VISITS,
@@ -72,7 +83,9 @@ def test_five_channels_print_on_two_pages(chromium: str, tmp_path: Path, font: s
     assert printed_pages(chromium, FULL, tmp_path, font=font) == 2
 
 
-@pytest.mark.parametrize(("name", "most"), [("noise", 3), ("plain", 2), ("nothing", 1), ("many", 3)])
+@pytest.mark.parametrize(
+    ("name", "most"), [("sure", 3), ("families", 2), ("noise", 3), ("plain", 2), ("nothing", 1), ("many", 4)]
+)
 def test_other_runs_print_on_few_pages(chromium: str, tmp_path: Path, name: str, most: int) -> None:
     assert 1 <= printed_pages(chromium, REPORTS[name], tmp_path) <= most
 

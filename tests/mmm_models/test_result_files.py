@@ -10,9 +10,15 @@ from pathlib import Path
 import pytest
 
 from mmm_models.errors import ModelError
-from mmm_models.reporting.result_files import ResultsUnreadable, read_results, write_results, write_whole
-from mmm_models.results import ChannelResult, HoldoutFit, Results
-from tests.mmm_models.report_samples import HOLDOUT, NOTHING, RESULTS, channel
+from mmm_models.reporting.result_files import (
+    MEASURES,
+    ResultsUnreadable,
+    read_results,
+    write_results,
+    write_whole,
+)
+from mmm_models.results import NO_INTERVAL, ChannelResult, HoldoutFit, Results
+from tests.mmm_models.report_samples import HOLDOUT, NOTHING, RESULTS, SURE, channel, with_intervals
 
 
 def test_four_files_are_written_into_a_new_folder(tmp_path: Path) -> None:
@@ -36,9 +42,12 @@ def test_contributions_have_the_promised_columns_and_unrounded_numbers(tmp_path:
     text = (tmp_path / "contributions.csv").read_bytes().decode()
     first, second = csv.DictReader(text.splitlines())
 
-    assert text.splitlines()[0] == "channel,contribution,share,roi,marginal_roi"
+    assert text.splitlines()[0] == (
+        "channel,contribution,share,roi,marginal_roi,contribution_low,contribution_high,share_low,share_high,"
+        "roi_low,roi_high,marginal_roi_low,marginal_roi_high"
+    )
     assert "\r" not in text
-    assert [first["channel"], *map(float, list(first.values())[1:])] == [
+    assert [first["channel"], *map(float, list(first.values())[1:5])] == [
         'a, "b"',
         0.1 + 0.2,
         1 / 3,
@@ -51,7 +60,19 @@ def test_contributions_have_the_promised_columns_and_unrounded_numbers(tmp_path:
         "share": "0.009",
         "roi": "",
         "marginal_roi": "",
+        **{f"{name}_{end}": "" for name in MEASURES for end in ("low", "high")},
     }
+
+
+def test_intervals_stand_in_columns_of_their_own(tmp_path: Path) -> None:
+    write_results(with_intervals(RESULTS, 1.25), tmp_path)
+
+    tv = next(csv.DictReader((tmp_path / "contributions.csv").read_text(encoding="utf-8").splitlines()))
+
+    assert (tv["contribution_low"], tv["contribution_high"]) == ("64000.0", "100000.0")  # 80 000 / and * 1.25
+    assert (float(tv["share_low"]), float(tv["share_high"])) == pytest.approx((0.064, 0.1))
+    assert (float(tv["roi_low"]), float(tv["roi_high"])) == pytest.approx((2.56, 4.0))  # 80 of 25
+    assert float(tv["marginal_roi_high"]) == pytest.approx(4.0 / 3)
 
 
 def test_curves_are_one_row_per_channel_and_multiplier(tmp_path: Path) -> None:
@@ -59,9 +80,17 @@ def test_curves_are_one_row_per_channel_and_multiplier(tmp_path: Path) -> None:
 
     rows = list(csv.reader((tmp_path / "response_curves.csv").read_text(encoding="utf-8").splitlines()))
 
-    assert rows[0] == ["channel", "multiplier", "spend", "contribution"]
+    assert rows[0] == ["channel", "multiplier", "spend", "contribution", "low", "high"]
     assert len(rows) == 1 + 5 * 9
-    assert rows[5] == ["tv", "1.0", "25000.0", "80000.0"]
+    assert rows[5] == ["tv", "1.0", "25000.0", "80000.0", "", ""]
+
+
+def test_bands_of_curves_stand_beside_them(tmp_path: Path) -> None:
+    write_results(with_intervals(RESULTS, 1.25), tmp_path)
+
+    rows = list(csv.reader((tmp_path / "response_curves.csv").read_text(encoding="utf-8").splitlines()))
+
+    assert rows[5] == ["tv", "1.0", "25000.0", "80000.0", "64000.0", "100000.0"]
 
 
 def test_holdout_holds_fit_histogram_and_what_the_numbers_mean(tmp_path: Path) -> None:
@@ -89,6 +118,36 @@ def test_what_is_not_a_number_is_null(tmp_path: Path) -> None:
 
 def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     write_results(RESULTS, tmp_path)
+
+    assert read_results(tmp_path) == RESULTS
+
+
+def test_intervals_findings_and_experiments_are_read_back(tmp_path: Path) -> None:
+    first, *rest = SURE.results.channels
+    unsure = replace(first, roi_interval=NO_INTERVAL)  # one number without, among those with
+    results = replace(SURE.results, channels=(unsure, *rest), model="ridge")
+    write_results(results, tmp_path)
+
+    again = read_results(tmp_path)
+
+    assert again == results
+    assert math.isnan(again.channels[0].roi_interval.low)
+    assert again.findings[0].channels == ("display", "social")
+    assert [check.agrees for check in again.experiments] == [True, False]
+
+
+def test_results_from_before_intervals_are_read(tmp_path: Path) -> None:
+    write_results(RESULTS, tmp_path)
+    path = tmp_path / "results.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for name in ("model", "interval_level", "findings", "experiments"):
+        del content[name]
+    for row in content["channels"]:
+        for name in MEASURES:
+            del row[f"{name}_interval"]
+    for row in content["curves"]:
+        del row["low"], row["high"]
+    path.write_text(json.dumps(content), encoding="utf-8")
 
     assert read_results(tmp_path) == RESULTS
 

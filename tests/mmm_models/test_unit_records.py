@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from mmm_models.contribution_totals import MULTIPLIERS, STEP
 from mmm_models.results import R2_EDGES
 from mmm_models.spec import ModelSpec
 from mmm_models.unit_data import prepare
-from mmm_models.unit_records import MULTIPLIERS, STEP, RecordLayout, unit_records
+from mmm_models.unit_records import RecordLayout, unit_records
 from tests.mmm_models.small_panels import prepared, scattered_response, small_panel
 
 SPECS = [ModelSpec(max_lag_weeks=4), ModelSpec(max_lag_weeks=4, synergy=True)]

@@ -21,6 +21,7 @@ from server.gauss_newton import (
     curvature_bound,
     learned_information,
     newton_step,
+    noise_covariance,
     whitening,
 )
 from tests.mmm_models.small_panels import scattered_response
@@ -143,7 +144,7 @@ class TestStep:
 
     def test_with_negative_curvature_left_in_would_go_uphill(self) -> None:
         """The control: the same formula without the floor."""
-        response, information = at_start(), -np.eye(SIZE)
+        response, information = at_start(), -0.5 * np.eye(SIZE)
         gradient = np.ones(SIZE)
         whole = whole_gradient(response, gradient)
         naive = -np.linalg.solve(information + WEIGHT * prior_hessian(response), whole)
@@ -183,3 +184,21 @@ class TestStep:
 def test_curvature_that_was_whitened_before_needs_less_room() -> None:
     assert 0 < curvature_bound(SIZE, positive()) < curvature_bound(SIZE, NOTHING)
     assert curvature_bound(4 * SIZE, NOTHING) == pytest.approx(2 * curvature_bound(SIZE, NOTHING))
+
+
+def test_noise_in_gradients_moves_the_mean_of_damped_steps_as_far_as_said() -> None:
+    """Twenty-five steps of one half down a quadratic, the last fifteen averaged, three thousand times over."""
+    response, information, deviation = at_start(), positive(), 0.01
+    white = whitening(response, information, UNITS)
+    curvature = information + WEIGHT * prior_hessian(response)
+    step = np.linalg.inv(curvature) @ white.inverse
+    noise = deviation * np.random.default_rng(0).standard_normal((25, 3_000, SIZE)) @ step.T
+    at, visited = np.zeros((3_000, SIZE)), []
+    for shock in noise:
+        at = 0.5 * at + 0.5 * shock
+        visited.append(at)
+    found = np.mean(visited[-15:], axis=0).var(axis=0)
+
+    said = noise_covariance(response, information, UNITS, deviation=deviation, averaged=15)
+    assert found == pytest.approx(np.diag(said), rel=0.25)
+    assert (found < np.diag(said)).mean() > 0.5  # the first steps remember that they started at the end

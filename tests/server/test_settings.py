@@ -12,7 +12,7 @@ from mmm_models.scaling import MediaPer
 from privacy.run_terms import PrivacyMode
 from server.errors import SettingsInvalid
 from server.run_plan import privacy_terms
-from server.settings import RunSettings, parse_settings
+from server.settings import RunSettings, Strategy, parse_settings
 
 DEFAULTS = RunSettings().to_run_config()
 
@@ -78,7 +78,7 @@ def test_an_epsilon_without_privacy_is_refused_rather_than_ignored() -> None:
 
 
 def test_fedadam_takes_one_plain_step_in_each_silo_by_default() -> None:
-    local = RunSettings().local
+    local = RunSettings(strategy=Strategy.FEDADAM).local
 
     assert (local.optimizer, local.steps, local.proximal) == (LocalOptimizer.SGD, 1, 0.0)
 
@@ -154,10 +154,16 @@ class TestSharedNoise:
 
 @pytest.mark.parametrize(
     "changes, strategy",
-    [({}, "fedadam"), ({"privacy": "local"}, "newton"), ({"privacy": "distributed"}, "newton")],
+    [
+        ({}, "newton"),
+        ({"privacy": "local"}, "newton"),
+        ({"privacy": "distributed"}, "newton"),
+        ({"local-steps": 3}, "fedadam"),
+        ({"robust-rule": "median", "secure-aggregation": "none"}, "fedadam"),
+    ],
 )
-def test_auto_is_newtons_method_with_noise(changes: dict[str, Any], strategy: str) -> None:
-    budget = {"epsilon": 8.0, "delta": 1e-4} if changes else {}
+def test_auto_is_newtons_method_where_silos_only_add_up(changes: dict[str, Any], strategy: str) -> None:
+    budget = {"epsilon": 8.0, "delta": 1e-4} if "privacy" in changes else {}
 
     assert parse_settings({**DEFAULTS, **budget, **changes}).chosen_strategy.value == strategy
 

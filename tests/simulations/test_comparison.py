@@ -38,13 +38,16 @@ ARMS = WITHOUT_NOISE + [
     for kind in ("central", "local", "distributed")
     for _ in range(RUNS)
 ]
+ARMS.append("ridge")
 SMALL = Scenario.model_validate({**SCENARIO.model_dump(), "silos": 3, "units_per_silo": 60})
 SAID: list[str] = []
 
 
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
-    settings = ComparisonSettings((EPSILON, TOO_SMALL), rounds=3, kinds=KINDS, repeats=RUNS)
+    settings = ComparisonSettings(
+        (EPSILON, TOO_SMALL), rounds=3, kinds=KINDS, repeats=RUNS, models=("ridge",)
+    )
     return compare(SMALL, tmp_path_factory.mktemp("comparison") / "out", settings, say=SAID.append)
 
 
@@ -95,6 +98,7 @@ def test_every_arm_says_who_adds_noise_how_much_and_which_run_it_is(comparison: 
     assert [(row.privacy, row.epsilon, row.run) for row in comparison.arms] == [
         *[("none", None, 1)] * len(WITHOUT_NOISE),
         *[(kind.value, epsilon, run) for epsilon in (EPSILON, TOO_SMALL) for kind in KINDS for run in (1, 2)],
+        ("none", None, 1),
     ]
 
 
@@ -173,11 +177,25 @@ def test_a_report_written_again_is_the_same(comparison: Comparison) -> None:
         ({"epsilons": (8.0, 1.0, 8.0)}, "epsilon 8 is named twice"),
         ({"epsilons": ()}, "noise needs an epsilon"),
         ({"repeats": 0}, "0 runs of each noise"),
+        ({"models": ("ridge", "ridge")}, "model ridge is named twice"),
+        ({"models": ("rigde",)}, "there is no model 'rigde'"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ComparisonInvalid, match=message):
         ComparisonSettings(**wrong)
+
+
+def test_the_neural_model_is_there_whether_named_or_not() -> None:
+    assert ComparisonSettings(models=("neural", "boosting")).peers == ("boosting",)
+
+
+def test_another_family_is_measured_like_the_others(comparison: Comparison) -> None:
+    ridge, neural = arm(comparison, "ridge"), arm(comparison, "centralised")
+
+    assert (ridge.model, neural.model, ridge.privacy, ridge.epsilon) == ("ridge", "neural", "none", None)
+    assert ridge.channel_errors.keys() == neural.channel_errors.keys()
+    assert ridge.share_error_points != neural.share_error_points
 
 
 def test_kinds_of_noise_are_known_by_name_and_none_adds_nothing() -> None:

@@ -105,7 +105,7 @@ def test_masks_change_nothing_but_who_can_read(silo_files: Files, tmp_path: Path
 
 
 def test_fedadam_with_one_local_step_is_training_in_one_place(silo_files: Files, tmp_path: Path) -> None:
-    settings = settings_for(tmp_path / "run", rounds=20)
+    settings = settings_for(tmp_path / "run", rounds=20, strategy="fedadam")
 
     federated = train(silo_files, settings)
 

@@ -50,7 +50,7 @@ class PoisonedWorld:
         specs = [run / f"silo-{number}.toml" for number in range(1, SILOS + 1)]
         if data is not None:
             poison_data(specs[0], data, copies=copies)
-        chosen = settings_for(run / "out", **{"rounds": 20, **settings})
+        chosen = settings_for(run / "out", **{"strategy": "fedadam", "rounds": 20, **settings})
         train_in_process(
             specs,
             chosen,

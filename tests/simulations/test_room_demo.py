@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import pytest
 from cleanroom.partner.installed_worker import known_measurements
 from cleanroom.partner.party_home import PartyHome
 from cleanroom.partner.release_verification import ReleaseTrust, verify_release
+from mmm_models.experiments.lift_entries import ReleasedLift
 from mmm_models.reporting.figure import Column, Table
 from mmm_models.reporting.number_format import count
 from simulations.lift_figure import LiftReading, lift_figure
+from simulations.lift_release import released_lift
 from simulations.partner_world import PartnerWorldSpec
 from simulations.room_demo import run_room_demo
 from simulations.room_page import room_page
@@ -41,7 +44,7 @@ def exhibit(story: RoomStory, title: str) -> Exhibit:
     return found
 
 
-def released_lift(story: RoomStory) -> dict[str, float]:
+def released_lift_row(story: RoomStory) -> dict[str, float]:
     path = next((story.directory / "releases").glob("*-conversion_lift.json"))
     result = json.loads(path.read_text(encoding="utf-8"))["body"]["result"]
     return dict(zip([column["name"] for column in result["columns"]], result["rows"][0], strict=True))
@@ -68,7 +71,7 @@ def test_the_experiments_interval_holds_the_truth_and_the_naive_comparison_is_fa
     """True of the usual seed; of a hundred seeds it would be true of 95."""
     story, _, _ = told
     truth = json.loads((story.directory / "partners" / "truth.json").read_text(encoding="utf-8"))
-    lift, low, high = (released_lift(story)[name] for name in ("lift", "low", "high"))
+    lift, low, high = (released_lift_row(story)[name] for name in ("lift", "low", "high"))
 
     assert low < truth["incremental_conversion_rate"] < high
     assert low < lift < high
@@ -97,7 +100,7 @@ def test_the_lift_is_that_of_the_open_tables(told):
     crm = crm[crm.person.notna()]
     share = crm.person.isin(orders.person).groupby(crm.cell).mean()
 
-    released = released_lift(story)
+    released = released_lift_row(story)
     assert released["test_rate"] == pytest.approx(share.test)
     assert released["control_rate"] == pytest.approx(share.control)
     assert released["lift"] == pytest.approx(share.test - share.control)
@@ -138,6 +141,28 @@ def test_the_release_verifies_from_the_files_alone_and_the_forged_copy_does_not(
     assert verified.body["asked_by"] == "agency"
     assert rows(story, "The lift's release")[-1][0] == "a forged copy"
     assert said[-1].startswith("a copy with twice the lift: this release is not genuine")
+
+
+@pytest.mark.slow
+def test_the_lifts_release_is_a_lift_that_holds_the_truth(told):
+    """Of everybody in the experiment, in buyers: what `mixroom fit --lift` would be calibrated with."""
+    story, _, _ = told
+    truth = json.loads((story.directory / "partners" / "truth.json").read_text(encoding="utf-8"))
+    people = truth["test_people"] + truth["control_people"]
+    entry = ReleasedLift(
+        channel="social",
+        start=date(2024, 1, 1),
+        end=date(2024, 2, 25),
+        release=next((story.directory / "releases").glob("*-conversion_lift.json")),
+        home=story.directory / "homes" / "retailer",
+        people=people,
+        outcome_per_buyer=1.0,
+    )
+
+    lift = released_lift(entry)
+
+    assert lift.lift == pytest.approx(people * released_lift_row(story)["lift"])
+    assert abs(lift.lift - people * truth["incremental_conversion_rate"]) < 1.96 * lift.standard_error
 
 
 @pytest.mark.slow

@@ -1,0 +1,75 @@
+"""Whether a model that saw no experiment and an experiment say the same of a channel. Never silent when they do not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mmm_models.experiments.lift import LiftTest
+from mmm_models.results import ExperimentCheck, Finding
+
+CONTRADICTS_AT = 2.576  # |z| that chance alone exceeds one time in a hundred
+CONTRADICTION = "contradiction"
+
+
+@dataclass(frozen=True)
+class ModelPrediction:
+    """What the model says of one experiment's channel, weeks, units and change: before and after it is fitted to it.
+
+    `before` and `before_sd` are mean and standard deviation without any experiment; `before_sd` is NaN or 0 where the
+    model says none, which makes the comparison stricter. `after` is with all that were `used`.
+    """
+
+    before: float
+    before_sd: float
+    after: float
+    used: bool = True
+
+
+def compare_experiment(lift: LiftTest, prediction: ModelPrediction) -> ExperimentCheck:
+    """The experiment beside the model; they agree when their difference is within `CONTRADICTS_AT` standard errors.
+
+    Both are taken as independent and roughly normal: the variance of their difference is the sum of theirs.
+    """
+    return ExperimentCheck(
+        channel=lift.channel,
+        source=lift.name,
+        lift=lift.lift,
+        standard_error=lift.standard_error,
+        before=prediction.before,
+        before_sd=prediction.before_sd,
+        after=prediction.after,
+        used=prediction.used,
+        agrees=abs(_distance(lift, prediction)) <= CONTRADICTS_AT,
+    )
+
+
+def contradictions(checks: Iterable[ExperimentCheck]) -> tuple[Finding, ...]:
+    """One finding for each experiment that contradicts what the model said before it."""
+    return tuple(_finding(check) for check in checks if not check.agrees)
+
+
+def _distance(lift: LiftTest, prediction: ModelPrediction) -> float:
+    """In standard errors of the difference, positive when the model says more."""
+    own = prediction.before_sd if math.isfinite(prediction.before_sd) else 0.0
+    return (prediction.before - lift.lift) / math.hypot(lift.standard_error, own)
+
+
+def _finding(check: ExperimentCheck) -> Finding:
+    more = "more" if check.before > check.lift else "less"
+    text = (
+        f"{check.source}: the experiment measured {check.lift:,.0f} (standard error {check.standard_error:,.0f}), the "
+        f"model without it says {check.before:,.0f}: {more}, and further apart than both uncertainties allow"
+    )
+    settled = f" The fit now says {check.after:,.0f}." if check.used else " The fit did not use it."
+    return Finding(
+        code=CONTRADICTION,
+        severity="review",
+        channels=(check.channel,),
+        text=text + "." + settled,
+        advice=(
+            "Check the experiment's weeks, units and what it changed; if they are right, other media or demand moved "
+            "with this channel, and its other numbers rest on the experiment: run one more to be sure."
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Engineered features: carry-over, saturation, lags, products, seasonality, public holidays."""

@@ -1,0 +1,1 @@
+"""The field's usual models beside the neural MMM, all under one interface."""

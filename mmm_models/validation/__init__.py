@@ -1,0 +1,1 @@
+"""Which weeks a model may learn from, and which judge it."""

@@ -1,0 +1,1 @@
+"""What engineered features are."""

@@ -1,0 +1,1 @@
+"""What the field's usual models promise beside the neural one."""

@@ -1,0 +1,1 @@
+"""Which weeks may be learnt from."""
