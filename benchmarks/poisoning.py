@@ -33,9 +33,9 @@ UNBOUNDED = {"update-norm-bound": 0.0}
 # All sums in clear: masks change no number, and robust rules need it. Bounds are kept by the silos either way.
 DEFENCES: dict[str, dict[str, Any]] = {
     "none": UNBOUNDED,
-    "bound 20": {},
+    "bound 20": {"update-norm-bound": 20.0},
     "bound 8": {"update-norm-bound": 8.0},
-    "bound 20, 100 units": {"max-units-per-silo": 100},
+    "bound 20, 100 units": {"update-norm-bound": 20.0, "max-units-per-silo": 100},
     "median": {**UNBOUNDED, "robust-rule": "median"},
     "trimmed mean": {**UNBOUNDED, "robust-rule": "trimmed-mean"},
     "multi-krum": {**UNBOUNDED, "robust-rule": "multi-krum"},

@@ -86,7 +86,7 @@ class NeuralMmm:
         """The model with a response of frequency where one is known, and without waves of effects where the panel
         cannot tell them: `Results.findings` has the reason."""
         model = self.model.model_copy(update={"reach_frequency": bool(panel.has_frequency.any())})
-        waves = model.effect_waves
+        waves = model.effect_waves if panel.n_channels else 0
         if waves and effect_waves_unidentified(panel, holdout_weeks=holdout_weeks, waves=waves, spec=model):
             return model.model_copy(update={"effect_waves": 0})
         return model

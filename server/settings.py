@@ -103,7 +103,7 @@ class RunSettings(BaseModel):
     enclave_isolation: Isolation = Isolation.FULL
     enclave_home: str = ""
     paillier_bits: Annotated[int, Field(ge=2048)] = 3072
-    update_norm_bound: Annotated[float, Field(ge=0.0)] = 20.0
+    update_norm_bound: Annotated[float, Field(ge=0.0)] = 8.0
     max_units_per_silo: Annotated[int, Field(ge=0)] = 0
     robust_rule: RobustRule = RobustRule.NONE
     suspected_silos: Annotated[int, Field(ge=1)] = 1

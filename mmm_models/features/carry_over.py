@@ -46,14 +46,13 @@ class CarryOver:
     def kernel(self) -> Float[np.ndarray, " lag"]:
         """Weights of lag 0, 1, ...; they sum to one."""
         lag = np.arange(self.lags, dtype=np.float64)
-        match self.kind:
-            case CarryOverKind.GEOMETRIC:
-                weights = np.power(self.first, lag)
-            case CarryOverKind.DELAYED:
-                weights = np.power(self.first, (lag - self.second) ** 2)
-            case _:  # Weibull
-                survival = np.exp(-((np.arange(self.lags + 1) / self.second) ** self.first))
-                weights = survival[:-1] - survival[1:]
+        if self.kind is CarryOverKind.GEOMETRIC:
+            weights = np.power(self.first, lag)
+        elif self.kind is CarryOverKind.DELAYED:
+            weights = np.power(self.first, (lag - self.second) ** 2)
+        else:
+            survival = np.exp(-((np.arange(self.lags + 1) / self.second) ** self.first))
+            weights = survival[:-1] - survival[1:]
         return np.asarray(weights / weights.sum())
 
 

@@ -119,6 +119,6 @@ def _step(
 
 def _loss(network: RecurrentNetwork, sequences: Sequences, mask: Tensor) -> Tensor:
     """Mean squared error over the unit-weeks of `mask`."""
-    error = (network(sequences.media, sequences.local) - sequences.outcome) * mask
+    error: Tensor = (network(sequences.media, sequences.local) - sequences.outcome) * mask
     mean: Tensor = (error**2).sum() / mask.sum()
     return mean

@@ -75,9 +75,23 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> PoisonedWorld:
     return PoisonedWorld(tmp_path_factory.mktemp("poisoned"))
 
 
-def test_the_default_bound_costs_honest_silos_nothing(world: PoisonedWorld) -> None:
-    """Not one bit in twenty rounds, masks and fixed point included."""
-    assert world.shares().tolist() == world.honest.tolist()
+NEWTON: dict[str, Any] = {"strategy": "newton", "rounds": 12}
+
+
+def test_the_default_bound_costs_honest_silos_nothing_and_flipped_updates_their_effect(
+    world: PoisonedWorld,
+) -> None:
+    """By the default strategy: not one bit in twelve rounds, masks and fixed point included."""
+    honest = world.shares(**NEWTON, **UNBOUNDED)
+    assert world.shares(**NEWTON).tolist() == honest.tolist()
+
+    free, bounded = (
+        Damage.between(honest, world.shares(lie=UpdateLie.FLIPPED, **NEWTON, **bound), TRUTH)
+        for bound in (UNBOUNDED, {})
+    )
+    assert free.moved_points > 5.0
+    assert bounded.moved_points < 1.5
+    assert abs(bounded.media) < 0.1
 
 
 def test_a_flipped_update_bends_the_model_without_a_bound_and_little_with_it(world: PoisonedWorld) -> None:
@@ -93,12 +107,11 @@ def test_a_flipped_update_bends_the_model_without_a_bound_and_little_with_it(wor
 
 @pytest.mark.slow
 def test_newtons_method_is_bounded_in_its_own_coordinates(world: PoisonedWorld) -> None:
-    newton: dict[str, Any] = {"strategy": "newton", "rounds": 12}
-    honest = world.shares(**newton, **UNBOUNDED)
+    honest = world.shares(**NEWTON, **UNBOUNDED)
 
     free, bounded = (
         Damage.between(
-            honest, world.shares(**newton, lie=UpdateLie.SCALED, update_norm_bound=bound), TRUTH
+            honest, world.shares(**NEWTON, lie=UpdateLie.SCALED, update_norm_bound=bound), TRUTH
         ).moved_points
         for bound in (0.0, 8.0)
     )

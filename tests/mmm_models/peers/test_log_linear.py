@@ -7,6 +7,7 @@ import pytest
 
 from mmm_models.peers.log_linear import LogLinear, MultiplyingEffects
 from mmm_models.peers.media_effects import AdditiveEffects
+from mmm_models.peers.ridge import Ridge
 from mmm_models.peers.shapley import shapley_values
 from tests.mmm_models.peers.made_shapes import PLAIN
 from tests.mmm_models.small_panels import small_panel
@@ -41,8 +42,6 @@ def test_an_outcome_that_is_a_product_is_predicted_better_than_by_a_sum():
     typical = panel.media / 200.0
     outcome = 100.0 * np.exp(0.3 * typical.sum(axis=-1) + 0.3 * panel.controls[..., 0])
     made = replace(panel, outcome=outcome * np.exp(0.01 * rng.standard_normal(outcome.shape)))
-    from mmm_models.peers.ridge import Ridge
-
     log_linear = LogLinear().fit(made, holdout_weeks=12).results
     ridge = Ridge().fit(made, holdout_weeks=12).results
 
