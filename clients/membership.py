@@ -27,6 +27,7 @@ def introduce(spec: SiloSpec, home: SiloHome) -> Introduction:
     schema = {
         "channels": {**channels, **organic},
         "population": bool(spec.columns.population),
+        "frequency": any(bool(item.frequency) for item in spec.all_channels.values()),
         "currency": spec.currency,
         "outcome_unit": spec.columns.outcome_unit,
         "minimum_mode": spec.privacy.minimum_mode,

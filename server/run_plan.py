@@ -41,7 +41,7 @@ def plan_run(settings: RunSettings, run_id: str, introductions: tuple[Introducti
         weeks=settings.weeks,
         holdout_weeks=settings.holdout_weeks,
         intervals=settings.intervals,
-        model=settings.model,
+        model=settings.model.model_copy(update={"reach_frequency": _reach_frequency(settings, schemas)}),
         local=settings.local,
         currency=_common(schemas, "currency"),
         outcome_unit=_common(schemas, "outcome_unit"),
@@ -102,7 +102,8 @@ def _declared(introduction: Introduction) -> dict[str, Any]:
         entries = schema["channels"].values()
         texts = [schema["currency"], schema["outcome_unit"], *(entry["unit"] for entry in entries)]
         kinds = [ChannelKind(entry["kind"]) for entry in entries]
-        if kinds and isinstance(schema["population"], bool) and all(isinstance(text, str) for text in texts):
+        flags = (schema["population"], schema.get("frequency", False))
+        if kinds and all(isinstance(f, bool) for f in flags) and all(isinstance(text, str) for text in texts):
             return dict(schema)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unreadable(introduction.silo) from error
@@ -137,6 +138,11 @@ def _media_per(schemas: dict[str, Any]) -> MediaPer:
     """Per head only when every silo knows its population."""
     everywhere = all(schema["population"] for schema in schemas.values())
     return MediaPer.POPULATION if everywhere else MediaPer.OUTCOME
+
+
+def _reach_frequency(settings: RunSettings, schemas: dict[str, Any]) -> bool:
+    """A response of frequency where any silo knows one; not with noise, whose bounds were set without."""
+    return settings.intervals and any(schema.get("frequency", False) for schema in schemas.values())
 
 
 def _common(schemas: dict[str, Any], key: str) -> str:

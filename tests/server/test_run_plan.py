@@ -75,6 +75,16 @@ def test_media_are_per_head_only_where_every_silo_knows_its_population() -> None
     assert planned(introduction("a", TV), unknown).model.media_per is MediaPer.OUTCOME
 
 
+def test_a_frequency_that_any_silo_knows_gets_a_response_of_its_own_but_not_under_noise() -> None:
+    silos = (introduction("a", TV), introduction("b", TV, frequency=True), *four_silos()[2:])
+    noise = {"privacy": PrivacyMode.LOCAL, "epsilon": 8.0, "delta": 1e-4}
+
+    assert planned(*silos).model.model.reach_frequency
+    assert planned(*silos).model.parameters == planned(introduction("a", TV)).model.parameters + 2
+    assert not planned(*silos, **noise).model.model.reach_frequency
+    assert not planned(*four_silos()).model.model.reach_frequency
+
+
 @pytest.mark.parametrize("mode", [PrivacyMode.LOCAL, PrivacyMode.DISTRIBUTED])
 def test_the_invitation_says_what_the_settings_promise(mode: PrivacyMode) -> None:
     privacy = {"privacy": mode, "epsilon": 8.0, "delta": 1e-4, "sample_rate": 0.5}
@@ -174,7 +184,9 @@ def test_a_silo_that_introduces_itself_badly_is_named(schema: str) -> None:
         planned(introduction("a", TV), Introduction("b", b"key", schema))
 
 
-@pytest.mark.parametrize("wrong", [{"channels": {}}, {"population": "yes"}, {"currency": 3}])
+@pytest.mark.parametrize(
+    "wrong", [{"channels": {}}, {"population": "yes"}, {"frequency": 1}, {"currency": 3}]
+)
 def test_a_declaration_with_a_wrong_value_is_named(wrong: dict[str, Any]) -> None:
     with pytest.raises(SettingsInvalid, match=r"^b introduces itself"):
         planned(
