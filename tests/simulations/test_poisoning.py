@@ -107,15 +107,17 @@ def test_a_flipped_update_bends_the_model_without_a_bound_and_little_with_it(wor
 
 @pytest.mark.slow
 def test_newtons_method_is_bounded_in_its_own_coordinates(world: PoisonedWorld) -> None:
+    """Under a bound of 4, which honest silos do not notice: units' own deviations make their steps short."""
     honest = world.shares(**NEWTON, **UNBOUNDED)
 
     free, bounded = (
         Damage.between(
             honest, world.shares(**NEWTON, lie=UpdateLie.SCALED, update_norm_bound=bound), TRUTH
         ).moved_points
-        for bound in (0.0, 8.0)
+        for bound in (0.0, 4.0)
     )
 
+    assert world.shares(**NEWTON, update_norm_bound=4.0).tolist() == honest.tolist()
     assert free > 5.0
     assert bounded < 2.0
 
@@ -142,11 +144,12 @@ def test_a_mirrored_outcome_does_less_under_a_tight_bound(world: PoisonedWorld) 
 @pytest.mark.slow
 def test_a_crowd_of_invented_stores_counts_no_more_than_the_silo_did(world: PoisonedWorld) -> None:
     """Every store twenty times: without a limit it outvotes the others; with one, it is as if each came once."""
-    once = world.damage(data=DataLie.INVENTED)
-    crowd = world.damage(data=DataLie.INVENTED, copies=20)
-    limited = world.damage(data=DataLie.INVENTED, copies=20, max_units_per_silo=STORES_EACH)
+    free = UNBOUNDED  # a bound alone makes a crowd count for less
+    once = world.damage(data=DataLie.INVENTED, **free)
+    crowd = world.damage(data=DataLie.INVENTED, copies=20, **free)
+    limited = world.damage(data=DataLie.INVENTED, copies=20, max_units_per_silo=STORES_EACH, **free)
 
-    assert crowd.moved_points > 1.5 * once.moved_points
+    assert crowd.moved_points > 1.3 * once.moved_points
     assert limited.moved_points == pytest.approx(once.moved_points, rel=0.02)
 
 
