@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from clients.contributions import Task, contribute
 from clients.errors import OutOfOrder
+from clients.own_experiments import save_experiments
 from clients.planned_sums import require_planned
 from clients.private_fit import save_unit_fits
 from clients.session import Session
@@ -52,4 +53,6 @@ def answer_sum(spec_path: Path, home: SiloHome, session: Session, request: SumRe
         home.keep_units(request.run_id, contribution.units)
     if contribution.unit_fits:
         save_unit_fits(contribution.unit_fits, home.run_directory(request.run_id))
+    if contribution.experiments:
+        save_experiments(contribution.experiments, home.run_directory(request.run_id))
     return Answer(replace(session, units=contribution.units), contribution.integers)

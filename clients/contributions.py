@@ -1,11 +1,13 @@
 """What a silo computes for each kind of sum; `release_gate` decides how it may leave."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clients.calibration import NOT_CALIBRATED, Calibration, calibration, compare_with_model
 from clients.errors import OutOfOrder
 from clients.gradient_sums import (
     Noising,
@@ -24,11 +26,12 @@ from mmm_models.network import MediaResponse
 from mmm_models.neural_mmm import unit_fits
 from mmm_models.partial_pooling import with_unit_deviations
 from mmm_models.private_records import draft_frame, report_frame
-from mmm_models.results import UnitFit
+from mmm_models.results import ExperimentCheck, UnitFit
 from mmm_models.scaling import Scales, octave_counts, scale_quantities
 from mmm_models.training import set_vector
 from mmm_models.unit_data import UnitData
 from mmm_models.unit_records import unit_records
+from mmm_models.week_calendar import Calendar, calendar_marks, calendar_of
 from privacy.distributed_noise import DistributedSum, noised_sum, read_sum
 from privacy.quantization import FixedPoint
 from privacy.run_releases import RunReleases
@@ -59,6 +62,7 @@ class Contribution:
     integers: Integers
     units: float
     unit_fits: tuple[UnitFit, ...] = ()
+    experiments: tuple[ExperimentCheck, ...] = ()
 
 
 def contribute(data: SiloData, task: Task) -> Contribution:
@@ -79,17 +83,19 @@ def contribute(data: SiloData, task: Task) -> Contribution:
 
 
 def _scales(data: SiloData, task: Task) -> Contribution:
-    """Octave counts and the number of units.
+    """Octave counts, the number of units, and without noise marks of the calendar.
 
     Guarantee in private runs: one release of `RunReleases.scales`.
     """
-    quantities = scale_quantities(data.panel, task.model.media_per, data.level)
+    quantities = scale_quantities(data.panel, task.model.media_per, level=data.level, train=data.train)
     counts = octave_counts(quantities).reshape(data.panel.n_units, -1)
     records = np.concatenate([counts, np.ones((data.panel.n_units, 1))], axis=1)
     if not task.privacy.private:
         units = float(data.panel.n_units)
         share = UpdateBound.of(task.model.local).share(units)
-        return Contribution(_exact(records.sum(axis=0) * share, task), units)
+        layout = task.model.scales_sum(private=False)
+        vector = layout.join(share * counts.sum(axis=0), calendar_marks(data.panel), share * units)
+        return Contribution(_exact(vector, task), units)
     release = RunReleases(task.privacy).scales(quantities.shape[1], records.shape[1])
     total = noised_sum(records, release, task.noise)
     return Contribution(total, _own_units(total, release, task.privacy))
@@ -129,14 +135,16 @@ def _round(data: SiloData, task: Task) -> Contribution:
 
 def _gradient(data: SiloData, task: Task) -> Contribution:
     """The sum of whitened gradients at the parameters sent, with the fit there or the clip count."""
-    parameters, scale_vector, (clip_norm,), forward = task.request.vectors()
+    parameters, scale_vector, (clip_norm, *units), forward = task.request.vectors()
     response, prepared = _prepared(data, task.model, parameters, scale_vector)
     white = _square(forward, len(parameters))
     if task.privacy.private:
         release = RunReleases(task.privacy).gradient(len(parameters), float(clip_norm))
         return Contribution(noised_gradient(response, prepared, white, _noising(release, task)), task.units)
     bound = UpdateBound.of(task.model.local)
-    found, share = exact_gradient(response, prepared, white, bound), bound.share(prepared.units)
+    calibrated = _calibration(data, response, prepared, units)
+    found = exact_gradient(response, prepared, white, bound, calibrated)
+    share = bound.share(prepared.units)
     layout = GradientSum(parameters=len(parameters), private=False)
     extra = share * np.array([prepared.units, found.loss, *_metrics(response, prepared)])
     return Contribution(_exact(layout.join(found.gradient, extra), task), task.units)
@@ -144,14 +152,24 @@ def _gradient(data: SiloData, task: Task) -> Contribution:
 
 def _curvature(data: SiloData, task: Task) -> Contribution:
     """The sum of whitened curvature at the parameters sent."""
-    parameters, scale_vector, (length,), forward = task.request.vectors()
+    parameters, scale_vector, (length, *units), forward = task.request.vectors()
     response, prepared = _prepared(data, task.model, parameters, scale_vector)
     white = _square(forward, len(parameters))
     if task.privacy.private:
         release = RunReleases(task.privacy).curvature(task.request.length, float(length))
         return Contribution(noised_curvature(response, prepared, white, _noising(release, task)), task.units)
-    total = exact_curvature(response, prepared, white, UpdateBound.of(task.model.local))
+    calibrated = _calibration(data, response, prepared, units)
+    total = exact_curvature(response, prepared, white, UpdateBound.of(task.model.local), calibrated)
     return Contribution(_exact(total, task), task.units)
+
+
+def _calibration(
+    data: SiloData, response: MediaResponse, prepared: UnitData, units: Sequence[float]
+) -> Calibration:
+    """The silo's experiments, from when the coordinator says of how many units all silos together are."""
+    if not units:
+        return NOT_CALIBRATED
+    return calibration(data.lifts, prepared, response, units_of_all=float(units[0]))
 
 
 def _metrics(response: MediaResponse, prepared: UnitData) -> Array:
@@ -167,14 +185,18 @@ def _report(data: SiloData, task: Task) -> Contribution:
 
     Guarantee in private runs: one release of `RunReleases.report`.
     """
-    parameters, scale_vector, *_ = task.request.vectors()
+    parameters, scale_vector, last, *uncalibrated = task.request.vectors()
     response, prepared = _prepared(data, task.model, parameters, scale_vector)
-    records = _unit_records(response, data, prepared, task)
+    calendar = None if task.privacy.private else calendar_of(last)
+    records = _unit_records(response, data, prepared, task, calendar)
     fits = unit_fits(data.panel, holdout_errors(response, prepared), prepared.level.double().numpy())
     if not task.privacy.private:
-        return Contribution(_exact(records.sum(axis=0), task), task.units, fits)
-    (slope,) = task.request.vectors()[2:]
-    layout = task.model.records(private=True)
+        checks = _experiments(data, response, prepared, uncalibrated) if task.model.calibrated else ()
+        counts = {"experiments": len(checks), "contradicting": sum(not check.agrees for check in checks)}
+        layout = task.model.records(private=False, calendar=calendar)
+        total = records.sum(axis=0) + layout.row(counts)
+        return Contribution(_exact(total, task), task.units, fits, checks)
+    layout, slope = task.model.records(private=True), last
     if slope.shape != (layout.length,):
         raise OutOfOrder(
             "the report asked for does not have the agreed shape", hint="run the same version everywhere"
@@ -184,6 +206,21 @@ def _report(data: SiloData, task: Task) -> Contribution:
     )
     release = RunReleases(task.privacy).report(layout.length, frame.bound)
     return Contribution(noised_sum(frame.measure(records), release, task.noise), task.units, fits)
+
+
+def _experiments(
+    data: SiloData, response: MediaResponse, prepared: UnitData, uncalibrated: Sequence[Array]
+) -> tuple[ExperimentCheck, ...]:
+    """Each of the silo's experiments beside the model with and without experiments."""
+    size = sum(parameter.numel() for parameter in response.parameters())
+    if len(uncalibrated) != 3 or uncalibrated[0].size != size or uncalibrated[2].size != 1:
+        raise OutOfOrder(
+            "the model without experiments does not have the agreed shape",
+            hint="run the same version everywhere",
+        )
+    before, covariance, units = uncalibrated
+    calibrated = _calibration(data, response, prepared, units.tolist())
+    return compare_with_model(calibrated, response, before, _square(covariance, size))
 
 
 def _draft(data: SiloData, task: Task) -> Contribution:
@@ -200,10 +237,16 @@ def _draft(data: SiloData, task: Task) -> Contribution:
     return Contribution(noised_sum(measured, release, task.noise), task.units)
 
 
-def _unit_records(response: MediaResponse, data: SiloData, prepared: UnitData, task: Task) -> Array:
+def _unit_records(
+    response: MediaResponse,
+    data: SiloData,
+    prepared: UnitData,
+    task: Task,
+    calendar: Calendar | None = None,
+) -> Array:
     _, scale_vector, *_ = task.request.vectors()
     scales = Scales.from_vector(scale_vector, task.model.media_per)
-    layout = task.model.records(private=task.privacy.private)
+    layout = task.model.records(private=task.privacy.private, calendar=calendar)
     if layout.private:
         response, prepared = in_double(response, prepared)
     return unit_records(response, data.panel, prepared, scales=scales, layout=layout)

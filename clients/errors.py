@@ -23,3 +23,7 @@ class OutOfOrder(SiloError):
 
 class ReplayRefused(SiloError):
     """A private sum was asked for twice in different words; answering would average the noise away."""
+
+
+class ExperimentsUnusable(SiloError):
+    """The silo's lift file does not fit its panel; the message holds none of its numbers."""

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clients.calibration import NOT_CALIBRATED, Calibration
 from clients.update_bound import UpdateBound
 from mmm_models.curvature import pack_symmetric, unit_information
 from mmm_models.network import MediaResponse
@@ -49,13 +50,18 @@ def in_double(response: MediaResponse, data: UnitData) -> tuple[MediaResponse, U
 
 
 def exact_gradient(
-    response: MediaResponse, data: UnitData, forward: Array, bound: UpdateBound
+    response: MediaResponse,
+    data: UnitData,
+    forward: Array,
+    bound: UpdateBound,
+    calibration: Calibration = NOT_CALIBRATED,
 ) -> ExactGradient:
-    """Without privacy. The silo's mean is shortened to the agreed bound."""
+    """Without privacy, the silo's experiments included. The silo's mean is shortened to the agreed bound."""
     objective = UnitObjective(response)
     loss = objective.losses(training_records(response, data)).sum()
     parts = torch.autograd.grad(loss, list(objective.parameters()))
     gradient = torch.cat([part.reshape(-1) for part in parts]).double().numpy()
+    gradient = gradient + calibration.gradient(response)
     return ExactGradient(_limited(forward @ gradient, data.units, bound), float(loss.item()))
 
 
@@ -80,12 +86,21 @@ def noised_gradient(
     return noised_sum(np.concatenate([whitened, unclipped - 0.5], axis=1), noising.release, noising.noise)
 
 
-def exact_curvature(response: MediaResponse, data: UnitData, forward: Array, bound: UpdateBound) -> Array:
-    """Without privacy: the packed whitened Gauss-Newton matrix, its mean shortened to the agreed bound squared."""
+def exact_curvature(
+    response: MediaResponse,
+    data: UnitData,
+    forward: Array,
+    bound: UpdateBound,
+    calibration: Calibration = NOT_CALIBRATED,
+) -> Array:
+    """Without privacy: the packed whitened Gauss-Newton matrix, the silo's experiments included, its mean shortened to
+    the agreed bound squared."""
     squared = UpdateBound(
         bound.length**2, bound.units
     )  # curvature grows with the square of a gradient's length
-    return _limited(_whitened_curvature(response, data, forward).sum(axis=0), data.units, squared)
+    total = _whitened_curvature(response, data, forward).sum(axis=0)
+    own = pack_symmetric(forward @ calibration.information(response) @ forward.T)
+    return _limited(total + own, data.units, squared)
 
 
 def noised_curvature(

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 from clients.errors import TermsRefused
+from clients.own_experiments import require_used
 from clients.session import Session
 from clients.silo_home import SiloHome
 from mmm_models.federated_spec import FederatedModel
@@ -27,6 +28,7 @@ def introduce(spec: SiloSpec, home: SiloHome) -> Introduction:
     schema = {
         "channels": {**channels, **organic},
         "population": bool(spec.columns.population),
+        "experiments": spec.lifts_path is not None,
         "frequency": any(bool(item.frequency) for item in spec.all_channels.values()),
         "currency": spec.currency,
         "outcome_unit": spec.columns.outcome_unit,
@@ -40,7 +42,9 @@ def consider(spec: SiloSpec, home: SiloHome, invitation: Invitation) -> tuple[Se
     """Agree to a run, or raise TermsRefused / BudgetExhausted. Nothing is charged yet, no data are read."""
     privacy = invitation.privacy
     _require_own_rules(spec, invitation)
-    FederatedModel.model_validate_json(invitation.model).require_known(tuple(spec.all_channels))
+    model = FederatedModel.model_validate_json(invitation.model)
+    model.require_known(tuple(spec.all_channels))
+    require_used(spec, model, privacy)
     if privacy.private:
         home.ledger.require_affordable(invitation.run_id, CHARGE_PURPOSE, privacy.events)
     # With an enclave no sum is answered twice, so a resumed run does not begin with the scales again.

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from clients.own_experiments import read_own_experiments
 from clients.own_file import read_own_file
+from mmm_models.experiments.placed_lift import PlacedLift
 from mmm_models.federated_spec import FederatedModel
 from mmm_models.panel import Panel
 from mmm_models.panel_io import load_panel
@@ -23,7 +25,9 @@ class SiloData:
     """A panel with the run's channels in the run's order."""
 
     panel: Panel
-    level: NDArray[np.float64]  # [unit] mean training outcome
+    train: NDArray[np.bool_]  # [unit, week] training weeks
+    level: NDArray[np.float64]  # [unit] mean outcome in them
+    lifts: tuple[PlacedLift, ...] = ()  # the silo's experiments, where the run uses them
 
     @cached_property
     def digest(self) -> bytes:
@@ -38,9 +42,11 @@ class SiloData:
 
 
 def read_silo_data(spec_path: Path, model: FederatedModel) -> SiloData:
-    """Raises PanelInvalid (whose text names codes and columns only) and SourceUnreadable."""
+    """Raises PanelInvalid (whose text names codes and columns only), SourceUnreadable and ExperimentsUnusable."""
     spec = read_own_file(spec_path)
-    return _read(spec_path, tuple(_version(path) for path in (spec_path, spec.data_path)), model)
+    lifts = spec.lifts_path if model.calibrated else None
+    files = (spec_path, spec.data_path, *([lifts] if lifts else []))
+    return _read(spec_path, tuple(_version(path) for path in files), model, lifts)
 
 
 def _version(path: Path) -> tuple[int, int]:
@@ -52,10 +58,12 @@ def _version(path: Path) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=CACHED_SILOS)
-def _read(spec_path: Path, versions: tuple[tuple[int, int], ...], model: FederatedModel) -> SiloData:
+def _read(
+    spec_path: Path, versions: tuple[tuple[int, int], ...], model: FederatedModel, lifts: Path | None
+) -> SiloData:
     panel = load_panel(spec_path).panel.with_channels(model.panel_channels)
     train, _ = split_weeks(panel, model.model, model.holdout_weeks)
-    return SiloData(panel, unit_level(panel, train))
+    return SiloData(panel, train, unit_level(panel, train), read_own_experiments(lifts, panel))
 
 
 @lru_cache(maxsize=CACHED_SILOS)

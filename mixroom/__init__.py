@@ -4,20 +4,26 @@ from mixroom.library import (
     check_silo,
     compare,
     contributions_figure,
+    explain,
     fit,
     load_panel,
     load_results,
+    plan,
     room_client,
     train,
+    what_if,
 )
 
 __all__ = [
     "check_silo",
     "compare",
     "contributions_figure",
+    "explain",
     "fit",
     "load_panel",
     "load_results",
+    "plan",
     "room_client",
     "train",
+    "what_if",
 ]

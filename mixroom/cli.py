@@ -10,8 +10,12 @@ import typer
 from mixroom import (
     cli_compare,
     cli_enclave,
+    cli_explain,
     cli_key_holder,
+    cli_lab,
+    cli_plan,
     cli_room,
+    cli_serve,
     cli_silo,
     cli_train,
     cli_uplift,
@@ -38,7 +42,11 @@ app.add_typer(cli_silo.app, name="silo")
 app.add_typer(cli_key_holder.app, name="key-holder")
 app.add_typer(cli_room.app, name="room")
 app.add_typer(cli_enclave.app, name="enclave")
+app.add_typer(cli_lab.app, name="lab")
 cli_train.add_commands(app)
+cli_explain.add_commands(app)
+cli_plan.add_commands(app)
+cli_serve.add_commands(app)
 cli_uplift.add_commands(app)
 cli_world.add_commands(app)
 cli_compare.add_commands(app)

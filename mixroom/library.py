@@ -5,7 +5,7 @@ Each function imports what it needs, so that `import mixroom` is as fast as `mix
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from cleanroom.partner.room_client import RoomClient
     from mmm_models.intake.panel_report import CheckReport
     from mmm_models.panel_io import LoadedPanel
+    from mmm_models.planning.plan import Plan, WhatIf
+    from mmm_models.reporting.explained import Explained
     from mmm_models.reporting.figure import Figure
     from mmm_models.results import Results
     from simulations.comparison import Comparison
@@ -110,6 +112,64 @@ def contributions_figure(run: File) -> Figure:
     from mmm_models.reporting.report_files import read_report_input
 
     return draw(read_report_input(Path(run)))
+
+
+def explain(
+    run: File, *, weeks: int | None = None, silo: File | None = None, plan: File | None = None
+) -> Explained:
+    """What each channel of a run does: numbers (`told`), `sentences("tv")`, `checks`, and `figures` with their tables.
+
+    Arguments are those of `mixroom explain --help`. Raises PlanningError, with a `hint`.
+    """
+    from mmm_models.reporting.explained import explained
+
+    own, planned = (None if path is None else Path(path) for path in (silo, plan))
+    return explained(Path(run), weeks=weeks, silo=own, plan=planned)
+
+
+def plan(
+    run: File,
+    *,
+    total: float | str | None = None,
+    target: str | None = None,
+    limits: Mapping[str, Any] | None = None,
+    risk: float | None = None,
+    flight: bool = False,
+    weeks: int | None = None,
+    by: str = "all",
+    silo: File | None = None,
+) -> Plan:
+    """The best split of next period's money; last period's total where neither `total` nor `target` is given.
+
+    Arguments are those of `mixroom plan --help`: `total="+10%"`, `target="roi=3"`, `risk=0.1`; `limits` is what a
+    file of bounds holds, `{"channels": {"tv": {"floor": 100_000}}}`. Raises PlanningError, with a `hint`.
+    """
+    from mmm_models.planning.goal_text import goal_of
+    from mmm_models.planning.limits import limits_from
+    from mmm_models.planning.open_planner import open_planner
+
+    within = limits_from(limits or {})
+    planner = open_planner(Path(run), weeks=weeks, by=by, silo=None if silo is None else Path(silo))
+    return planner.plan(goal_of(planner, total, target), limits=within, risk=risk, flight=flight)
+
+
+def what_if(
+    run: File,
+    changes: Mapping[str, str | float] | Sequence[str],
+    *,
+    weeks: int | None = None,
+    by: str = "all",
+    silo: File | None = None,
+) -> WhatIf:
+    """What changed media would have brought in the last period: `{"social": "+20%", "tv": 250_000}`.
+
+    Raises PlanningError, with a `hint`.
+    """
+    from mmm_models.planning.goal_text import changes_of
+    from mmm_models.planning.open_planner import open_planner
+
+    planner = open_planner(Path(run), weeks=weeks, by=by, silo=None if silo is None else Path(silo))
+    return planner.what_if(changes_of(changes))
 
 
 def room_client(home: File) -> RoomClient:

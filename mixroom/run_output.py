@@ -62,9 +62,9 @@ def _channel_table(results: Results) -> str:
 def _row(channel: ChannelResult, bounded: bool) -> list[str]:
     from mmm_models.reporting.number_format import amount, decimal
 
-    contribution = _between(channel.contribution_interval, amount)
-    roi = _between(channel.roi_interval, decimal)
-    marginal_roi = _between(channel.marginal_roi_interval, decimal)
+    contribution = between(channel.contribution_interval, amount)
+    roi = between(channel.roi_interval, decimal)
+    marginal_roi = between(channel.marginal_roi_interval, decimal)
     return [
         *(channel.channel, f"{channel.contribution:,.0f}", *([contribution] if bounded else [])),
         *(f"{channel.share:.2%}", _ratio(channel.roi), *([roi] if bounded else [])),
@@ -72,7 +72,7 @@ def _row(channel: ChannelResult, bounded: bool) -> list[str]:
     ]
 
 
-def _between(interval: Interval, show: Callable[[float | None], str]) -> str:
+def between(interval: Interval, show: Callable[[float | None], str]) -> str:
     """As in reports, in plain ASCII: `4.51-6.28 M`."""
     from mmm_models.reporting.number_format import SPACE, span
 

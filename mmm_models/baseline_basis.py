@@ -35,9 +35,23 @@ def baseline_basis(
     """
     shared, names = _calendar_features(weeks, spec)
     units = controls.shape[0]
-    local = spec.control_sd * _standardise(controls, train)
+    local = spec.control_sd * standardise(controls, train)
     features = np.concatenate([np.broadcast_to(shared, (units, *shared.shape)), local], axis=-1)
     return BaselineBasis(features, (*names, *control_names))
+
+
+def standardise(controls: Array, train: NDArray[np.bool_]) -> Array:
+    """Each unit's series `[unit, week, series]` in standard deviations from its mean, both over its training weeks.
+
+    Zero for a series that does not move; cut off at `LARGEST_CONTROL`.
+    """
+    weight = train[..., None].astype(np.float64)
+    count = np.maximum(weight.sum(axis=1, keepdims=True), 1.0)
+    mean = (controls * weight).sum(axis=1, keepdims=True) / count
+    spread = np.sqrt(((controls - mean) ** 2 * weight).sum(axis=1, keepdims=True) / count)
+    moves = spread > SMALLEST_SPREAD * np.abs(controls).max(axis=1, keepdims=True)
+    scaled = (controls - mean) / np.where(moves, spread, 1.0)
+    return np.asarray(np.where(moves, scaled, 0.0).clip(-LARGEST_CONTROL, LARGEST_CONTROL))
 
 
 def _calendar_features(weeks: NDArray[np.datetime64], spec: BaselineSpec) -> tuple[Array, tuple[str, ...]]:
@@ -59,13 +73,3 @@ def _calendar_features(weeks: NDArray[np.datetime64], spec: BaselineSpec) -> tup
             columns.append(spec.drift_sd * np.exp(-0.5 * ((index - centre) / spec.drift_weeks) ** 2))
             names.append(f"drift_{int(centre)}")
     return np.stack(columns, axis=-1), tuple(names)
-
-
-def _standardise(controls: Array, train: NDArray[np.bool_]) -> Array:
-    weight = train[..., None].astype(np.float64)
-    count = np.maximum(weight.sum(axis=1, keepdims=True), 1.0)
-    mean = (controls * weight).sum(axis=1, keepdims=True) / count
-    spread = np.sqrt(((controls - mean) ** 2 * weight).sum(axis=1, keepdims=True) / count)
-    moves = spread > SMALLEST_SPREAD * np.abs(controls).max(axis=1, keepdims=True)
-    scaled = (controls - mean) / np.where(moves, spread, 1.0)
-    return np.asarray(np.where(moves, scaled, 0.0).clip(-LARGEST_CONTROL, LARGEST_CONTROL))

@@ -14,6 +14,7 @@ from mmm_models.panel import Channel, ChannelKind
 from mmm_models.scaling import OCTAVES, MediaPer
 from mmm_models.spec import ModelSpec
 from mmm_models.unit_records import RecordLayout
+from mmm_models.week_calendar import MARKS, Calendar
 
 Positive = Annotated[float, Field(gt=0.0)]
 
@@ -61,7 +62,8 @@ class LocalTraining(_Spec):
 class FederatedModel(_Spec):
     """The model of one federated run. `weeks` is a typical panel's length; it only scales private totals.
 
-    `intervals`: the report also sums by how much each total would change with each shared parameter.
+    `intervals`: the report also sums by how much each total would change with each shared parameter. `calibrated`:
+    silos' experiments count in the last rounds, and the report says how many there are.
     """
 
     channels: Annotated[tuple[ChannelDeclaration, ...], Field(min_length=1)]
@@ -69,6 +71,7 @@ class FederatedModel(_Spec):
     weeks: Annotated[int, Field(ge=1)]
     holdout_weeks: Annotated[int, Field(ge=0)]
     intervals: bool = False
+    calibrated: bool = False
     model: ModelSpec = ModelSpec()
     local: LocalTraining = LocalTraining()
     currency: str = ""
@@ -97,14 +100,42 @@ class FederatedModel(_Spec):
     def scale_quantities(self) -> int:
         return 2 * len(self.channels) + 3
 
-    @property
-    def scales_length(self) -> int:
-        """Octave counts, then the number of units."""
-        return self.scale_quantities * OCTAVES + 1
+    def scales_sum(self, *, private: bool) -> "ScalesSum":
+        return ScalesSum(quantities=self.scale_quantities, private=private)
 
-    def records(self, *, private: bool) -> RecordLayout:
+    def records(self, *, private: bool, calendar: Calendar | None = None) -> RecordLayout:
+        """Of the report; with the calendar of a run without noise also of each of its weeks."""
         slopes = self.parameters if self.intervals and not private else 0
-        return RecordLayout(len(self.channels), private=private, parameters=slopes)
+        weeks = None if private else calendar
+        return RecordLayout(len(self.channels), private, slopes, weeks, self.calibrated and not private)
+
+
+class ScalesSum(_Spec):
+    """Layout of the scales' vector: octave counts, in runs without noise marks of the calendar, the number of units."""
+
+    quantities: int
+    private: bool
+
+    @property
+    def length(self) -> int:
+        return self.quantities * OCTAVES + (0 if self.private else MARKS) + 1
+
+    def join(
+        self, counts: NDArray[np.float64], marks: NDArray[np.float64], units: float
+    ) -> NDArray[np.float64]:
+        """One silo's vector without noise."""
+        return np.concatenate([counts.reshape(-1), marks, [units]])
+
+    def octaves(self, total: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Counts `[quantity, octave]`."""
+        return np.asarray(total[: self.quantities * OCTAVES].reshape(self.quantities, OCTAVES))
+
+    def marks(self, total: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Marks as in `calendar_marks`; empty when private."""
+        return np.asarray(total[self.quantities * OCTAVES : -1])
+
+    def units(self, total: NDArray[np.float64]) -> float:
+        return float(total[-1])
 
 
 ROUND_METRICS = ("loss", "squared_error", "test_weeks", "mape", "tested_units")

@@ -63,8 +63,13 @@ def predicted_lift(term: LiftTerm, response: MediaResponse, covariance: Array) -
     return float(term.predicted(response).detach()), math.hypot(own, units_apart)
 
 
-def lift_term(placed: PlacedLift, data: UnitData, response: MediaResponse) -> LiftTerm:
-    """The experiment in scaled media. Weeks after its last one cannot matter: carry-over looks back only."""
+def lift_term(
+    placed: PlacedLift, data: UnitData, response: MediaResponse, *, units_of_all: float | None = None
+) -> LiftTerm:
+    """The experiment in scaled media. Weeks after its last one cannot matter: carry-over looks back only.
+
+    `units_of_all`: number of units that share the response; those of `data` without.
+    """
     lift, tested = placed.lift, torch.from_numpy(placed.units)
     stop = int(placed.weeks.nonzero()[0].max()) + 1
     weeks = torch.from_numpy(placed.weeks[:stop]).to(data.media.dtype)
@@ -73,6 +78,7 @@ def lift_term(placed: PlacedLift, data: UnitData, response: MediaResponse) -> Li
     factor[..., response.own_columns(placed.channel)] += lift.change * weeks[:, None]
     changed = as_it_was * factor
     more, less = (as_it_was, changed) if lift.change < 0 else (changed, as_it_was)
-    units = int(placed.units.sum())
-    spread = response.spec.pooling.unit_effect_sd * abs(lift.lift) * math.sqrt(1.0 / units - 1.0 / data.units)
+    units, of_all = int(placed.units.sum()), units_of_all or data.units
+    few = math.sqrt(max(1.0 / units - 1.0 / of_all, 0.0))
+    spread = response.spec.pooling.unit_effect_sd * abs(lift.lift) * few
     return LiftTerm(lift, math.hypot(lift.standard_error, spread), more, less, data.level[tested], weeks)

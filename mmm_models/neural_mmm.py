@@ -21,6 +21,7 @@ from mmm_models.panel import Panel
 from mmm_models.partial_pooling import with_unit_deviations
 from mmm_models.posterior import SCOUTS, Posterior, fit_posterior
 from mmm_models.results import ExperimentCheck, Results, UnitFit
+from mmm_models.same_week_media import with_same_week_media
 from mmm_models.scaling import MediaPer, Scales, octave_counts, scale_quantities, scales_from
 from mmm_models.spec import ModelSpec, TrainingSpec
 from mmm_models.training import Progress, Trained, train
@@ -63,6 +64,7 @@ class NeuralMmm:
         if not data.train.any():
             raise NothingToLearnFrom(panel.silo)
         response = MediaResponse(model, scales.spend_per_revenue.tolist())
+        data = with_same_week_media(data, response)
         trained = train(response, data.some(SCOUTS), self.training, progress=progress)
         posterior = fit_posterior(response, data)
         experiments: tuple[ExperimentCheck, ...] = ()
@@ -124,7 +126,7 @@ def pooled_scales(panel: Panel, model: ModelSpec, holdout_weeks: int) -> Scales:
     """The scales one panel alone agrees on."""
     per = MediaPer.OUTCOME if np.isnan(panel.population).any() else MediaPer.POPULATION
     train_weeks, _ = split_weeks(panel, model, holdout_weeks)
-    quantities = scale_quantities(panel, per, unit_level(panel, train_weeks))
+    quantities = scale_quantities(panel, per, level=unit_level(panel, train_weeks), train=train_weeks)
     return scales_from(octave_counts(quantities).sum(axis=0), per)
 
 

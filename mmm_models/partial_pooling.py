@@ -28,7 +28,7 @@ def with_unit_deviations(data: UnitData, response: MediaResponse) -> UnitData:
     spec = response.spec.pooling
     if not spec.partial:
         return data
-    features = unit_deviations(response, data.media)
+    features = deviations(response, data.media, spec.unit_effect_sd, spec.unit_shape_sd)
     kinds = ("effect", *SHAPES)
     channels = range(len(response.spend_per_revenue))
     return with_features(
@@ -36,13 +36,13 @@ def with_unit_deviations(data: UnitData, response: MediaResponse) -> UnitData:
     )
 
 
-def unit_deviations(
-    response: MediaResponse, media: Float[Tensor, "unit week column"]
+def deviations(
+    response: MediaResponse, media: Float[Tensor, "unit week column"], effect_sd: float, shape_sd: float
 ) -> Float[Tensor, "unit week feature"]:
     """What one standard deviation of each kind and channel adds to a unit's outcome: effects, then `SHAPES`."""
-    spec, own = response.spec.pooling, {n: p.detach() for n, p in response.named_parameters()}
+    own = {name: value.detach() for name, value in response.named_parameters()}
     media = media.to(own["log_effect"].dtype)
-    parts = [spec.unit_effect_sd * response.effects(own, media)]
+    parts = [effect_sd * response.effects(own, media)]
     for name in SHAPES:
-        parts.append(spec.unit_shape_sd * own_slopes(response, own, media, name)[1])
+        parts.append(shape_sd * own_slopes(response, own, media, name)[1])
     return torch.cat(parts, dim=-1)

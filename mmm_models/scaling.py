@@ -64,17 +64,19 @@ class Scales:
         return np.asarray(self.spend / self.revenue)
 
 
-def scale_quantities(panel: Panel, per: MediaPer, level: Array) -> Array:
+def scale_quantities(panel: Panel, per: MediaPer, *, level: Array, train: NDArray[np.bool_]) -> Array:
     """The quantities each unit is binned by, `[unit, 2 channels + 3]`; zero where it has none.
 
-    `level` [unit] is the unit's mean training outcome; units at zero are not counted. Order: media, spend,
-    revenue (all per size), outcome, price.
+    `level` [unit] is the unit's mean outcome in its training weeks `train` [unit, week]; units at zero are not counted.
+    Order: media, spend, revenue (all per size), outcome, price. Held-out weeks are not read, but for media of a unit
+    that never ran a channel before them: of that channel nothing is learnt there, and what is believed of it needs a
+    typical week, which is what was planned.
     """
     size = unit_size(panel, per, level)
-    weeks = np.maximum(panel.observed.sum(axis=1), 1)
-    price = (panel.revenue_per_outcome * panel.observed).sum(axis=1) / weeks
+    weeks = np.maximum(train.sum(axis=1), 1)
+    price = (panel.revenue_per_outcome * train).sum(axis=1) / weeks
     revenue = (level * price / size)[:, None]
-    media, spend = _active_mean(panel.media, size), _active_mean(panel.spend, size)
+    media, spend = (_active_mean(series, size, train) for series in (panel.media, panel.spend))
     columns = [media, spend, revenue, level[:, None], price[:, None]]
     return np.asarray(np.concatenate(columns, axis=1) * (level > 0)[:, None])
 
@@ -108,10 +110,13 @@ def unit_size(panel: Panel, per: MediaPer, level: Array) -> Array:
     return np.asarray(panel.population if per is MediaPer.POPULATION else np.where(level > 0, level, 1.0))
 
 
-def _active_mean(series: Array, size: Array) -> Array:
-    """Mean over each unit's active weeks per unit of size `[unit, channel]`; zero where never active."""
-    weeks = np.maximum((series > 0).sum(axis=1), 1)
-    return np.asarray(series.sum(axis=1) / weeks / size[:, None])
+def _active_mean(series: Array, size: Array, train: NDArray[np.bool_]) -> Array:
+    """Mean over each unit's active training weeks, or over all active ones where none of those is, per unit of size
+    `[unit, channel]`; zero where never active."""
+    learnt = series * train[..., None]
+    counted = np.where(learnt.any(axis=1, keepdims=True), learnt, series)
+    weeks = np.maximum((counted > 0).sum(axis=1), 1)
+    return np.asarray(counted.sum(axis=1) / weeks / size[:, None])
 
 
 def _without_noise(histogram: Array, ignore_below: float) -> Array:

@@ -14,7 +14,11 @@ class _Spec(BaseModel):
 
 
 class BaselineSpec(_Spec):
-    """Prior of each unit's own baseline: standard deviations, in multiples of its mean outcome."""
+    """Prior of each unit's own baseline: standard deviations, in multiples of its mean outcome.
+
+    `same_week_media_sd` is for pooled fits of a single unit alone (`same_week_media.py`): per standard deviation of a
+    paid channel's media in the same week.
+    """
 
     intercept_sd: Positive = 10.0
     trend_sd_per_year: Positive = 0.1
@@ -23,6 +27,7 @@ class BaselineSpec(_Spec):
     control_sd: Positive = 0.1
     drift_sd: NonNegative = 0.03
     drift_weeks: Weeks = 8
+    same_week_media_sd: NonNegative = 0.05
 
 
 class ResponsePrior(_Spec):
@@ -61,15 +66,18 @@ class ResponsePrior(_Spec):
 
 
 class PoolingSpec(_Spec):
-    """How far units differ from the shared response (partial pooling): standard deviations of logarithms.
+    """How far units and silos differ from the shared response (partial pooling): standard deviations of logarithms.
 
     `unit_effect_sd`: of a unit's effect of each channel; `unit_shape_sd`: of its half-saturation and, as a logit, of
     its decay. Zero for both: every unit responds alike. Silos with a promise of noise are trained that way: bounds of
-    their records were set without.
+    their records were set without. `silo_effect_sd` and `silo_shape_sd` are a silo's, which it estimates for itself
+    after training (`own_response.py`).
     """
 
     unit_effect_sd: NonNegative = 0.2
     unit_shape_sd: NonNegative = 0.2
+    silo_effect_sd: NonNegative = 0.15
+    silo_shape_sd: NonNegative = 0.15
 
     @property
     def partial(self) -> bool:

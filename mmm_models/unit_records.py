@@ -18,6 +18,8 @@ from mmm_models.panel import Panel
 from mmm_models.results import R2_EDGES
 from mmm_models.scaling import Scales
 from mmm_models.unit_data import UnitData
+from mmm_models.week_calendar import Calendar
+from mmm_models.weekly_totals import on_calendar, weekly_columns, weekly_totals
 
 Array = NDArray[np.float64]
 
@@ -26,11 +28,15 @@ Array = NDArray[np.float64]
 class RecordLayout:
     """Names and order of a record's columns. Outcomes are in multiples of `Scales.outcome`, revenue and
     spend in multiples of `Scales.money`. With `parameters` above zero, records hold the derivatives of all that
-    `ContributionTotals` says by so many shared parameters, for intervals; private ones never do."""
+    `ContributionTotals` says by so many shared parameters, for intervals; with a `calendar` what `WeeklyTotals` says
+    of each of its weeks; and `experiments` counts those of a silo, and how many contradict, which are no unit's own.
+    Private ones hold none of these."""
 
     channels: int
     private: bool
     parameters: int = 0
+    calendar: Calendar | None = None
+    experiments: bool = False
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -39,6 +45,7 @@ class RecordLayout:
         if self.private:
             return {**common, "spend": self.channels, "contribution": self.channels}
         slopes = {"slopes": self.channels * COLUMNS * self.parameters} if self.parameters else {}
+        weekly = {"weekly": self.calendar.weeks * weekly_columns(self.channels)} if self.calendar else {}
         return {
             **common,
             "squared_outcome_error": 1,
@@ -49,6 +56,8 @@ class RecordLayout:
             "step_revenue": self.channels,
             "curves": self.channels * len(MULTIPLIERS),
             **slopes,
+            **weekly,
+            **({"experiments": 1, "contradicting": 1} if self.experiments else {}),
         }
 
     @property
@@ -85,6 +94,11 @@ def unit_records(
         relative = (effects * panel.observed[..., None]).sum(axis=1)
         return layout.join({**groups, "contribution": relative * level[:, None]})
     curves = _curve_groups(response, panel, data, scales, layout)
+    if layout.experiments:
+        curves |= {name: np.zeros(panel.n_units) for name in ("experiments", "contradicting")}
+    if layout.calendar:
+        totals = weekly_totals(response, panel, data, scales)
+        curves["weekly"] = on_calendar(totals, panel, layout.calendar)
     return layout.join({**groups, **_fit_groups(errors, level), **curves})
 
 

@@ -55,6 +55,8 @@ def next_state(state: ModelState, change: Array, settings: RunSettings, *, clip_
         1, round(settings.averaged_share * settings.planned_rounds)
     ):
         moved = replace(moved, iterate_sum=moved.iterate_sum + moved.parameters, averaged=moved.averaged + 1)
+    if state.round >= settings.planned_rounds:  # calibrating: what came before knew of no experiment
+        moved = replace(moved, iterate_sum=moved.parameters, averaged=1)
     return replace(moved, clip_norm=clip_norm, sums=moved.sums + 1)
 
 
@@ -69,6 +71,8 @@ def learning_rate(settings: RunSettings, round_index: int) -> float:
 def _add(state: ModelState, change: Array, settings: RunSettings) -> ModelState:
     """FedAvg (McMahan et al. 2017); FedProx (Li et al. 2020) differs in the silos only."""
     rate = learning_rate(settings, state.round)
+    if state.round >= settings.planned_rounds:  # calibrating, with curvature of this very point: a whole step
+        rate = settings.server_learning_rate or 1.0
     return replace(state, round=state.round + 1, parameters=state.parameters + rate * change)
 
 

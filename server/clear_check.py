@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmm_models.federated_spec import LocalOptimizer
+from mmm_models.federated_spec import LocalOptimizer, ScalesSum
 from mmm_models.scaling import OCTAVES
+from mmm_models.week_calendar import MARKS
 from server.errors import UpdateOutOfBounds
 from server.settings import RunSettings
 
@@ -38,11 +39,15 @@ class ClearCheck:
         return cls(local.largest_change, most_units, not settings.private, weighted)
 
     def require_scales(self, values: Array, silo: str) -> None:
-        """Octave counts of a silo's units, each counted once a quantity at most. Raises UpdateOutOfBounds."""
+        """Octave counts of a silo's units, each counted once a quantity at most, and marks of the calendar, each 0 or
+        1. Raises UpdateOutOfBounds."""
         if not self.exact_counts:
             return  # noise may be negative
         self._require_units(float(values[-1]), silo)
-        counted = values[:-1].reshape(-1, OCTAVES)
+        layout = ScalesSum(quantities=(values.size - 1 - MARKS) // OCTAVES, private=False)
+        counted, marks = layout.octaves(values), layout.marks(values)
+        if (marks < 0).any() or (marks > 1 + ROUNDING).any():
+            raise UpdateOutOfBounds(f"{silo} marks weeks more than once", hint="leave it out")
         most = float(values[-1]) * (1 + ROUNDING)
         if (counted < 0).any() or (counted.sum(axis=1) > most).any():
             raise UpdateOutOfBounds(f"{silo} counts units that it does not have", hint="leave it out")

@@ -38,7 +38,10 @@ class _Narrator:
         rounds, expected = self._settings.planned_rounds, self._settings.expected_silos
         if metrics.round not in (1, rounds) and metrics.round % self._tenth and metrics.silos >= expected:
             return
-        parts = [f"mixroom: round {metrics.round}/{rounds}"]
+        more = metrics.round - rounds
+        parts = [
+            f"mixroom: calibrating, round {more}" if more > 0 else f"mixroom: round {metrics.round}/{rounds}"
+        ]
         if metrics.loss == metrics.loss:
             parts.append(f"loss {metrics.loss:.4f}")
         if metrics.nrmse == metrics.nrmse:

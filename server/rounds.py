@@ -10,16 +10,21 @@ from numpy.typing import NDArray
 
 from mmm_models.attribution import Naming, results_from_sum, with_intervals
 from mmm_models.diagnostics.prior_dominance import prior_dominated
+from mmm_models.experiments.contradiction import calibration_findings
 from mmm_models.log_contributions import summarise
 from mmm_models.network import MediaResponse
+from mmm_models.planning.basis_from_sums import basis_from_sum
+from mmm_models.planning.basis_from_totals import basis_from_totals
+from mmm_models.planning.plan_basis import PlanBasis
 from mmm_models.private_records import RecordFrame, draft_frame, report_frame, with_counts
-from mmm_models.results import Results
-from mmm_models.scaling import OCTAVES, Scales, scales_from
+from mmm_models.results import Finding, Results
+from mmm_models.scaling import Scales, scales_from
 from mmm_models.training import get_vector
+from mmm_models.week_calendar import Calendar, calendar_from
 from privacy.distributed_noise import read_sum
 from privacy.run_releases import RunReleases
 from privacy.run_terms import Release
-from privacy.sum_schedule import Purpose, sum_schedule
+from privacy.sum_schedule import Purpose
 from server.aggregation import ModelState
 from server.errors import SumLost
 from server.lost_sums import Asking
@@ -27,12 +32,14 @@ from server.model_steps import Steps, first_clip_norm
 from server.run_attestations import keep_attestation
 from server.run_plan import RunPlan, plan_run
 from server.run_store import RoundMetrics, RunStore
-from server.run_uncertainty import noised_uncertainty, posterior_covariance
+from server.run_uncertainty import contribution_noise, noised_uncertainty, posterior_covariance
 from server.settings import RunSettings
 from server.silo_exchange import SiloExchange
 from server.sum_questions import (
+    Uncalibrated,
     curvature_question,
     draft_question,
+    noised_report_question,
     report_question,
     response_at,
     round_question,
@@ -46,11 +53,21 @@ NOISE_FLOOR_DEVIATIONS = 3.0
 
 @dataclass(frozen=True, eq=False)
 class Agreed:
-    """What all silos agreed on before training: the plan, the scales and the (private) number of units."""
+    """What all silos agreed on before training: the plan, the scales, the (private) number of units, and in a run
+    without noise the weeks that the report will be about."""
 
     plan: RunPlan
     scales: Scales
     units: float
+    calendar: Calendar | None
+
+
+@dataclass(frozen=True, eq=False)
+class Reported:
+    """What the report's sum says: results, and what planning needs of the past."""
+
+    results: Results
+    basis: PlanBasis
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +79,7 @@ class Finished:
     results: Results
     silos: int
     covariance: Array | None
+    basis: PlanBasis
 
 
 def train_federated(
@@ -76,8 +94,7 @@ def train_federated(
     agreed = _agree_on_scales(asking, plan)
     steps = Steps(plan, settings, agreed.scales, units=agreed.units)
     state = store.newest_checkpoint() or _first_state(agreed, settings)
-    schedule = sum_schedule(settings.planned_rounds, settings.curvatures, private=plan.privacy.private)
-    for purpose in schedule[state.sums :]:
+    for purpose in plan.schedule[state.sums :]:
         if purpose not in (Purpose.CURVATURE, Purpose.ROUND):
             break
         if purpose is Purpose.CURVATURE:
@@ -86,23 +103,24 @@ def train_federated(
         state = _train_round(asking, agreed, state, steps, progress)
     response = response_at(plan, agreed.scales, state.model)
     covariance = posterior_covariance(plan, response, state, agreed.units)
-    results = _report(asking, agreed, state, covariance)
+    reported = _report(asking, agreed, state, covariance)
     store.event("finished", rounds=state.round)
-    return Finished(agreed, state, results, len(introductions), covariance)
+    return Finished(agreed, state, reported.results, len(introductions), covariance, reported.basis)
 
 
 def _agree_on_scales(asking: Asking, plan: RunPlan) -> Agreed:
-    """Sum octave counts over all silos; their medians become the run's public scales."""
+    """Sum octave counts over all silos, whose medians become the run's public scales, and marks of the calendar."""
     answer = asking.sum(scales_question(plan))
-    total = answer.total
+    total, layout = answer.total, plan.model.scales_sum(private=plan.privacy.private)
     if plan.privacy.private:
         release = RunReleases(plan.privacy).scales(plan.model.scale_quantities, total.size)
         total = read_sum(answer.integers, release)
-    histogram = total[:-1].reshape(plan.model.scale_quantities, OCTAVES)
-    scales = scales_from(histogram, plan.model.media_per, ignore_below=_count_noise(plan, len(answer.silos)))
-    units = max(float(total[-1]), 1.0)
+    noise_floor = _count_noise(plan, len(answer.silos))
+    scales = scales_from(layout.octaves(total), plan.model.media_per, ignore_below=noise_floor)
+    units = max(layout.units(total), 1.0)
+    calendar = None if plan.privacy.private else calendar_from(layout.marks(total))
     asking.store.event("scales", media=scales.media.tolist(), units=units)
-    return Agreed(plan, scales, units)
+    return Agreed(plan, scales, units, calendar)
 
 
 def _count_noise(plan: RunPlan, silos: int) -> float:
@@ -147,26 +165,62 @@ def _train_round(
     return state
 
 
-def _report(asking: Asking, agreed: Agreed, state: ModelState, covariance: Array | None) -> Results:
-    """Every unit's contributions, curves and fit, added up, with intervals where curvature was summed."""
+def _report(asking: Asking, agreed: Agreed, state: ModelState, covariance: Array | None) -> Reported:
+    """Every unit's contributions, curves, fit and weeks, added up, with intervals where curvature was summed."""
     plan, response = agreed.plan, response_at(agreed.plan, agreed.scales, state.model)
     naming = Naming(plan.model.panel_channels, plan.model.outcome_unit, plan.model.currency)
-    layout = plan.model.records(private=plan.privacy.private)
     if plan.privacy.private:
-        total, frame = _private_records(asking, agreed, state, response)
-        results = results_from_sum(total, naming, response=response, scales=agreed.scales, layout=layout)
-        if covariance is None:
-            return results
-        return with_intervals(results, noised_uncertainty(plan, response, covariance, frame, agreed.scales))
-    total = asking.sum_or_next(report_question(plan, agreed.scales, state)).total
+        return _noised_report(asking, agreed, state, covariance, naming)
+    layout = plan.model.records(private=False, calendar=agreed.calendar)
+    uncalibrated = _uncalibrated(asking.store, agreed) if plan.model.calibrated else None
+    question = report_question(plan, agreed.scales, state, agreed.calendar, uncalibrated)
+    total = asking.sum_or_next(question).total
     results = results_from_sum(
         total, naming, response=response, scales=agreed.scales, layout=layout, covariance=covariance
     )
-    if covariance is None:
-        return results
-    known = summarise(total, layout, response, covariance, outcome=agreed.scales.outcome)
-    names = tuple(channel.name for channel in naming.channels)
-    return replace(results, findings=prior_dominated(names, known))
+    if covariance is not None:
+        known = summarise(total, layout, response, covariance, outcome=agreed.scales.outcome)
+        names = tuple(channel.name for channel in naming.channels)
+        results = replace(results, findings=prior_dominated(names, known))
+    if layout.experiments:
+        results = replace(results, findings=(*_experiments(layout.split(total)), *results.findings))
+    if layout.calendar is None or not layout.split(total)["weekly"].any():
+        noise = np.zeros(layout.channels)  # none of the panels' dates is one: only totals are known
+        return Reported(results, basis_from_totals(results, weeks=plan.model.weeks, noise=noise))
+    return Reported(results, basis_from_sum(total, layout=layout, naming=naming, scales=agreed.scales))
+
+
+def _uncalibrated(store: RunStore, agreed: Agreed) -> Uncalibrated:
+    """The trained model as it was stored before silos' experiments counted."""
+    plan = agreed.plan
+    state = store.checkpoint_up_to(plan.rounds)
+    covariance = posterior_covariance(
+        plan, response_at(plan, agreed.scales, state.model), state, agreed.units
+    )
+    if (
+        covariance is None
+    ):  # its curvature was lost: experiments are compared by their own errors alone, more strictly
+        covariance = np.zeros((state.parameters.size, state.parameters.size))
+    return Uncalibrated(state.model, covariance, agreed.units)
+
+
+def _experiments(groups: dict[str, Array]) -> tuple[Finding, ...]:
+    experiments, contradicting = (round(float(groups[name][0])) for name in ("experiments", "contradicting"))
+    return calibration_findings(experiments, contradicting)
+
+
+def _noised_report(
+    asking: Asking, agreed: Agreed, state: ModelState, covariance: Array | None, naming: Naming
+) -> Reported:
+    """The same of a private run: totals only, each with noise."""
+    plan, scales = agreed.plan, agreed.scales
+    response, layout = response_at(plan, scales, state.model), plan.model.records(private=True)
+    total, frame = _private_records(asking, agreed, state, response)
+    results = results_from_sum(total, naming, response=response, scales=scales, layout=layout)
+    noise = contribution_noise(plan, frame, scales)
+    if covariance is not None:
+        results = with_intervals(results, noised_uncertainty(response, covariance, noise))
+    return Reported(results, basis_from_totals(results, weeks=plan.model.weeks, noise=noise))
 
 
 def _private_records(
@@ -183,6 +237,6 @@ def _private_records(
     answer = asking.sum(draft_question(plan, scales, state))
     slope = draft.slopes_found(read_sum(answer.integers, releases.draft(layout.length, draft.bound)))
     frame = report_frame(layout, response, slope, weeks=weeks, holdout_weeks=holdout_weeks)
-    answer = asking.sum(report_question(plan, scales, state, slope))
+    answer = asking.sum(noised_report_question(plan, scales, state, slope))
     total = frame.read_back(read_sum(answer.integers, releases.report(layout.length, frame.bound)))
     return with_counts(total, layout, units=agreed.units, holdout_weeks=holdout_weeks), frame

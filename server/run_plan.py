@@ -10,20 +10,32 @@ from mmm_models.panel import ChannelKind
 from mmm_models.scaling import MediaPer
 from privacy.masks.secure_aggregation import smallest_threshold
 from privacy.run_terms import PrivacyMode, PrivacyTerms
+from privacy.sum_schedule import Purpose, sum_schedule
 from privacy.wire import Introduction, Invitation
 from server.errors import SettingsInvalid
 from server.robust_aggregation import RobustAggregation
 from server.settings import RunSettings
 
+# With experiments: curvature anew before each step, as what they say of the response bends with it.
+CALIBRATION_ROUNDS = 4
+CALIBRATION = (Purpose.CURVATURE, Purpose.ROUND) * CALIBRATION_ROUNDS
+
 
 @dataclass(frozen=True)
 class RunPlan:
-    """The invitation all silos get, and the same in typed form."""
+    """The invitation all silos get, and the same in typed form. `schedule`: all sums of the run, in order; `rounds`:
+    those before silos' experiments count."""
 
     invitation: Invitation
     model: FederatedModel
     privacy: PrivacyTerms
     silos: int
+    rounds: int
+    schedule: tuple[Purpose, ...]
+
+    def calibrates_after(self, rounds: int) -> bool:
+        """Whether silos' experiments count once so many rounds are done."""
+        return self.model.calibrated and rounds >= self.rounds
 
     @property
     def answered_once(self) -> bool:
@@ -41,6 +53,7 @@ def plan_run(settings: RunSettings, run_id: str, introductions: tuple[Introducti
         weeks=settings.weeks,
         holdout_weeks=settings.holdout_weeks,
         intervals=settings.intervals,
+        calibrated=settings.intervals and any(item.get("experiments", False) for item in schemas.values()),
         model=settings.model.model_copy(update={"reach_frequency": _reach_frequency(settings, schemas)}),
         local=settings.local,
         currency=_common(schemas, "currency"),
@@ -54,7 +67,14 @@ def plan_run(settings: RunSettings, run_id: str, introductions: tuple[Introducti
         model=model.model_dump_json(),
         enclave=settings.enclave,
     )
-    return RunPlan(invitation, model, privacy, len(introductions))
+    schedule = _schedule(settings, calibrated=model.calibrated)
+    return RunPlan(invitation, model, privacy, len(introductions), settings.planned_rounds, schedule)
+
+
+def _schedule(settings: RunSettings, *, calibrated: bool) -> tuple[Purpose, ...]:
+    """With experiments, rounds that calibrate the trained model come before the report."""
+    usual = sum_schedule(settings.planned_rounds, settings.curvatures, private=settings.private)
+    return (*usual[:-1], *CALIBRATION, usual[-1]) if calibrated else usual
 
 
 def privacy_terms(settings: RunSettings, model: FederatedModel, *, silos: int) -> PrivacyTerms:
@@ -88,7 +108,7 @@ def _most_values(model: FederatedModel, curvatures: int) -> int:
     """Numbers in the longest noised sum."""
     parameters = model.parameters
     return max(
-        model.scales_length,
+        model.scales_sum(private=True).length,
         GradientSum(parameters=parameters, private=True).length,
         packed_size(parameters) if curvatures else 0,
         model.records(private=True).length,
@@ -102,7 +122,7 @@ def _declared(introduction: Introduction) -> dict[str, Any]:
         entries = schema["channels"].values()
         texts = [schema["currency"], schema["outcome_unit"], *(entry["unit"] for entry in entries)]
         kinds = [ChannelKind(entry["kind"]) for entry in entries]
-        flags = (schema["population"], schema.get("frequency", False))
+        flags = (schema["population"], schema.get("frequency", False), schema.get("experiments", False))
         if kinds and all(isinstance(f, bool) for f in flags) and all(isinstance(text, str) for text in texts):
             return dict(schema)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

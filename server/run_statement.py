@@ -1,6 +1,7 @@
 """What a finished run states about itself: its model and its privacy."""
 
 from mmm_models.federated_spec import LocalOptimizer
+from mmm_models.planning.stored_basis import save_basis
 from mmm_models.reporting.report_files import About, write_about, write_privacy
 from mmm_models.reporting.report_input import PrivacyBox
 from mmm_models.stored_model import StoredModel
@@ -14,6 +15,10 @@ from server.settings import RunSettings
 
 LEFT_SILO = (
     "Only sums over all silos: counts of units per octave, model changes, and the totals of this report."
+)
+LEFT_SILO_BY_WEEK = (
+    "Only sums over all silos: counts of units per octave, marks of quarters with data, model changes, and the totals "
+    "of this report, also week by week."
 )
 SUMS_ARE_INSIDE = {
     SecureAggregation.MASKS: "pairwise masks, taken off in",
@@ -38,11 +43,12 @@ NOT_COVERED_ALWAYS = (
 
 
 def write_statement(finished: Finished, settings: RunSettings, store: RunStore, *, seconds: float) -> None:
-    """Write model.json, privacy.json and about.json. The page itself is drawn where people read it."""
+    """Write model.json, planning.json, privacy.json and about.json. The page itself is drawn where people read it."""
     agreed = finished.agreed
     StoredModel(agreed.plan.model, agreed.scales, finished.state.model, finished.covariance).save(
         store.directory
     )
+    save_basis(finished.basis, store.directory)
     enclave = newest_attestation(store) if settings.enclave else None
     write_privacy(privacy_box(finished, settings, enclave), store.directory)
     write_about(_about(finished, settings, seconds), store.directory)
@@ -61,7 +67,13 @@ def privacy_box(
             mode="none",
             silos=finished.silos,
             secure_aggregation=sums,
-            left_silo=(_left_silo(settings, enclave, otherwise="Each silo's own sums, in clear."),),
+            left_silo=(
+                _left_silo(
+                    settings,
+                    enclave,
+                    otherwise="Each silo's own sums, in clear, those of the report also week by week.",
+                ),
+            ),
             not_covered=(
                 "What the sums themselves reveal about single units: there is no noise.",
                 *never_covered,
@@ -92,11 +104,12 @@ def privacy_box(
 
 
 def _left_silo(settings: RunSettings, enclave: KeptAttestation | None, *, otherwise: str) -> str:
+    sums_only = LEFT_SILO if settings.private else LEFT_SILO_BY_WEEK
     if settings.secure_aggregation is not SecureAggregation.NONE:
-        return LEFT_SILO
+        return sums_only
     if enclave is None:
         return otherwise
-    return LEFT_SILO_SEALED if enclave.is_emulated else LEFT_SILO
+    return LEFT_SILO_SEALED if enclave.is_emulated else sums_only
 
 
 def _sums(settings: RunSettings, enclave: KeptAttestation | None) -> str:

@@ -99,6 +99,11 @@ class RunStore:
         newest = max(stored, key=lambda path: (len(path.name), path.name), default=None)
         return load_checkpoint(newest, self.run_id) if newest else None
 
+    def checkpoint_up_to(self, rounds: int) -> ModelState:
+        """The last one stored after at most so many rounds. Raises CheckpointDamaged when there is none."""
+        found = next((n for n in range(rounds, 0, -1) if self._checkpoint(n).exists()), rounds)
+        return load_checkpoint(self._checkpoint(found), self.run_id)
+
     def _checkpoint(self, number: int) -> Path:
         return self.directory / CHECKPOINTS / f"round-{number:04d}.json"
 

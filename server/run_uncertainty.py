@@ -40,17 +40,20 @@ def posterior_covariance(
     )
 
 
-def noised_uncertainty(
-    plan: RunPlan, response: MediaResponse, covariance: Array, frame: RecordFrame, scales: Scales
-) -> NoisedUncertainty:
-    """Of a private run's released contributions, whose curves are the steady response."""
-    slopes = steady_log_slopes(response)
-    variance = np.einsum("kcp,pq,kcq->kc", slopes, covariance, slopes)
+def contribution_noise(plan: RunPlan, frame: RecordFrame, scales: Scales) -> Array:
+    """Standard deviation of the noise in a private run's released contributions `[channel]`, in the outcome's unit."""
     deviation = (
         plan.privacy.noise_multiplier(Release.REPORT) * frame.bound * _noise_shares(plan, plan.privacy)
     )
     layout: RecordLayout = plan.model.records(private=True)
-    noise = layout.split(frame.noise_of(deviation))["contribution"] * scales.outcome
+    return np.asarray(layout.split(frame.noise_of(deviation))["contribution"] * scales.outcome)
+
+
+def noised_uncertainty(response: MediaResponse, covariance: Array, noise: Array) -> NoisedUncertainty:
+    """Of a private run's released contributions, which carry `noise` [channel] and whose curves are the steady
+    response."""
+    slopes = steady_log_slopes(response)
+    variance = np.einsum("kcp,pq,kcq->kc", slopes, covariance, slopes)
     return NoisedUncertainty(np.sqrt(np.maximum(variance, 0.0)), noise)
 
 

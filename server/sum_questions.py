@@ -1,5 +1,7 @@
 """The sum requests of a run: everything a silo needs to know for each, nothing else."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,7 @@ from mmm_models.network import MediaResponse
 from mmm_models.objective import gradient_balance
 from mmm_models.scaling import Scales
 from mmm_models.training import set_vector
+from mmm_models.week_calendar import Calendar
 from privacy.sum_schedule import Purpose
 from privacy.wire import SumRequest, pack_vector
 from server.aggregation import ModelState
@@ -18,6 +21,16 @@ from server.run_plan import RunPlan
 Array = NDArray[np.float64]
 FRACTION_BITS, MAX_ABS = 28, 2.0**28
 SUM_BITS = 63
+
+
+@dataclass(frozen=True, eq=False)
+class Uncalibrated:
+    """The model [parameter] before silos' experiments counted, its posterior `covariance` [parameter, parameter] and
+    the number of units of all silos."""
+
+    parameters: Array
+    covariance: Array
+    units: float
 
 
 def response_at(plan: RunPlan, scales: Scales, parameters: Array) -> MediaResponse:
@@ -41,8 +54,9 @@ def coordinates(plan: RunPlan, response: MediaResponse, information: Array, unit
 
 
 def scales_question(plan: RunPlan) -> SumRequest:
-    """Octave counts and the number of units."""
-    return _question(plan, 1, Purpose.SCALES, (), plan.model.scales_length)
+    """Octave counts, the number of units, and without noise marks of the calendar."""
+    length = plan.model.scales_sum(private=plan.privacy.private).length
+    return _question(plan, 1, Purpose.SCALES, (), length)
 
 
 def round_question(plan: RunPlan, scales: Scales, state: ModelState, *, units: float) -> SumRequest:
@@ -55,7 +69,8 @@ def round_question(plan: RunPlan, scales: Scales, state: ModelState, *, units: f
     response = response_at(plan, scales, state.parameters)
     white = coordinates(plan, response, state.information, units)
     length = GradientSum(parameters=parameters, private=private).length
-    values = (*start, np.array([state.clip_norm]), white.forward.reshape(-1))
+    bound = np.array([state.clip_norm, *_units_once_calibrating(plan, state, units)])
+    values = (*start, bound, white.forward.reshape(-1))
     return _question(plan, number, Purpose.ROUND, values, length)
 
 
@@ -63,7 +78,8 @@ def curvature_question(plan: RunPlan, scales: Scales, state: ModelState, *, unit
     """Curvature at the current parameters, in the coordinates known so far."""
     white = coordinates(plan, response_at(plan, scales, state.parameters), state.information, units)
     bound = curvature_bound(state.parameters.size, state.information)
-    values = (state.parameters, scales.to_vector(), np.array([bound]), white.forward.reshape(-1))
+    limits = np.array([bound, *_units_once_calibrating(plan, state, units)])
+    values = (state.parameters, scales.to_vector(), limits, white.forward.reshape(-1))
     return _question(plan, state.sums + 1, Purpose.CURVATURE, values, packed_size(state.parameters.size))
 
 
@@ -74,14 +90,34 @@ def draft_question(plan: RunPlan, scales: Scales, state: ModelState) -> SumReque
 
 
 def report_question(
-    plan: RunPlan, scales: Scales, state: ModelState, slope: Array | None = None
+    plan: RunPlan,
+    scales: Scales,
+    state: ModelState,
+    calendar: Calendar | None,
+    uncalibrated: Uncalibrated | None = None,
 ) -> SumRequest:
-    """Contributions, curves and fit of the finished model; in private runs measured from `slope`, after the draft."""
-    length = plan.model.records(private=plan.privacy.private).length
-    start = (state.model, scales.to_vector())
-    if slope is None:
-        return _question(plan, state.sums + 1, Purpose.REPORT, start, length)
-    return _question(plan, state.sums + 2, Purpose.REPORT, (*start, slope), length)
+    """Contributions, curves and fit of the finished model, and what it says of each week of the calendar.
+
+    With the model from before silos' experiments counted, how many of them contradict it.
+    """
+    length = plan.model.records(private=False, calendar=calendar).length
+    weeks = np.zeros(0) if calendar is None else calendar.to_vector()
+    values: tuple[Array, ...] = (state.model, scales.to_vector(), weeks)
+    if uncalibrated is not None:
+        units = np.array([uncalibrated.units])
+        values = (*values, uncalibrated.parameters, uncalibrated.covariance.reshape(-1), units)
+    return _question(plan, state.sums + 1, Purpose.REPORT, values, length)
+
+
+def noised_report_question(plan: RunPlan, scales: Scales, state: ModelState, slope: Array) -> SumRequest:
+    """The same for a private run, without weeks: after the draft, measured from the `slope` that it found."""
+    length = plan.model.records(private=True).length
+    return _question(plan, state.sums + 2, Purpose.REPORT, (state.model, scales.to_vector(), slope), length)
+
+
+def _units_once_calibrating(plan: RunPlan, state: ModelState, units: float) -> tuple[float, ...]:
+    """What an experiment is weighed by, from when it counts; nothing before."""
+    return (units,) if plan.calibrates_after(state.round) else ()
 
 
 def largest_value(silos: int) -> float:

@@ -22,7 +22,7 @@ from simulations.world import ChannelTruth
 
 FILES_OF_A_RUN = (
     "results.json", "contributions.csv", "response_curves.csv", "holdout.json", "privacy.json",
-    "metrics.csv", "model.json", "run.json", "events.jsonl",
+    "metrics.csv", "model.json", "planning.json", "run.json", "events.jsonl",
 )  # fmt: skip
 ARMS_TABLE, NOISE_TABLE, NOISE_PICTURE = "comparison.csv", "noise_costs.csv", "noise_costs.svg"
 NOISE_COLUMNS = (

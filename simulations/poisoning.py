@@ -118,8 +118,8 @@ def _poisoned_training(train: Callable[..., Any], lie: UpdateLie) -> Callable[..
 def _poisoned_gradient(exact: Callable[..., Any], lie: UpdateLie) -> Callable[..., Any]:
     """Where silos send gradient sums in the coordinator's coordinates; against the gradient goes the step."""
 
-    def sum_and_lie(response: Any, data: Any, forward: Array, bound: Any) -> Any:
-        found = exact(response, data, forward, _NoBound())
+    def sum_and_lie(response: Any, data: Any, forward: Array, bound: Any, *rest: Any) -> Any:
+        found = exact(response, data, forward, _NoBound(), *rest)
         mean = _lie(found.gradient / data.units, -forward @ _push(response), lie)
         return replace(found, gradient=bound.share(data.units) * data.units * bound.shorten(mean))
 

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from mmm_models.features.holiday_control import with_public_holidays
-from mmm_models.federated_spec import ChannelDeclaration, FederatedModel
+from mmm_models.fitted_model import stored_model_of
+from mmm_models.intake.silo_file import read_silo_spec
 from mmm_models.neural_mmm import FittedNeuralMmm, NeuralMmm
 from mmm_models.panel import Panel, pool
 from mmm_models.panel_io import load_panel
 from mmm_models.peers.registry import NEURAL, require_family
+from mmm_models.planning.basis_of_panel import PartsOf, basis_of_panel
+from mmm_models.planning.stored_basis import save_basis
 from mmm_models.reporting.report_files import About, write_about, write_report
 from mmm_models.reporting.result_files import write_results
 from mmm_models.spec import ModelSpec, TrainingSpec
-from mmm_models.stored_model import StoredModel
-from mmm_models.training import get_vector
 from server.run_store import write_json
 from simulations.errors import CannotCalibrate, OutputNotEmpty
 from simulations.lift_files import read_lifts
@@ -51,6 +52,9 @@ def fit_pooled(settings: PooledSettings, *, say: Callable[[str], None]) -> Path:
     if settings.holidays:
         panel = with_public_holidays(panel, settings.holidays)
     lifts = read_lifts(settings.lifts, panel)
+    for spec in settings.specs if settings.lifts is None else ():
+        if read_silo_spec(spec).lifts:
+            say(f"{spec} names experiments, which federated runs use; here name them with --lift")
     for lift in lifts:
         say(f"experiment {lift.name}: lift {lift.lift:,.0f}, standard error {lift.standard_error:,.0f}")
     say(f"fitting {panel.n_units} units, {panel.n_weeks} weeks, {panel.n_channels} channels")
@@ -66,21 +70,10 @@ def fit_pooled(settings: PooledSettings, *, say: Callable[[str], None]) -> Path:
 
 def _store(fitted: FittedNeuralMmm, panel: Panel, settings: PooledSettings) -> None:
     out = settings.out
-    description = FederatedModel(
-        channels=tuple(
-            ChannelDeclaration(name=c.name, kind=c.kind, exposure_unit=c.exposure_unit)
-            for c in panel.channels
-        ),
-        media_per=fitted.scales.per,
-        weeks=panel.n_weeks,
-        holdout_weeks=settings.holdout_weeks,
-        intervals=True,
-        model=fitted.trained.response.spec,
-        currency=panel.currency,
-        outcome_unit=panel.outcome_unit,
-    )
-    parameters = get_vector(fitted.trained.response)
-    StoredModel(description, fitted.scales, parameters, fitted.posterior.covariance).save(out)
+    model = stored_model_of(fitted, panel, holdout_weeks=settings.holdout_weeks)
+    model.save(out)
+    parts = PartsOf.SILO if len(settings.specs) > 1 else PartsOf.ALL
+    save_basis(basis_of_panel(panel, model, parts, own=parts is PartsOf.SILO), out)
     write_json(out / "run.json", _record(settings))
     pairs = (
         ("training steps", str(settings.training.steps)),

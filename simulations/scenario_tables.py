@@ -105,11 +105,15 @@ class SynergySpec(ScenarioTable):
 
 
 class ControlSpec(ScenarioTable):
-    """An observed driver; `effect` is the change of base sales per standard deviation, relative to level."""
+    """A driver of sales; `effect` is the change of base sales per standard deviation, relative to level.
+
+    Unless `observed` it works all the same, but no table has its column: a hidden confounder where media follow demand.
+    """
 
     name: Name
     effect: float
     persistence: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.7
+    observed: bool = True
 
 
 class BaselineSpec(ScenarioTable):

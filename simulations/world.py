@@ -132,7 +132,8 @@ def _panel(
     units, weeks = outcome.shape
     demand, digits = draft.demand, max(3, len(str(units)))
     holiday = np.broadcast_to(demand.holiday[None, :, None], (units, weeks, 1))
-    controls = np.round(demand.controls, CONTROL_DECIMALS)
+    seen = [index for index, control in enumerate(scenario.controls) if control.observed]
+    controls = np.round(demand.controls[..., seen], CONTROL_DECIMALS)
     return Panel(
         silo=draft.name,
         units=tuple(f"{draft.name}-{UNIT_COLUMN}-{number:0{digits}d}" for number in range(1, units + 1)),
@@ -145,7 +146,7 @@ def _panel(
         revenue_per_outcome=np.ones((units, weeks)),
         population=population,
         channels=tuple(Channel(item.name, item.kind, item.exposure_unit) for item in scenario.channels),
-        control_names=(*(control.name for control in scenario.controls), HOLIDAY, PROMOTION),
+        control_names=(*(scenario.controls[index].name for index in seen), HOLIDAY, PROMOTION),
         treatment_names=(PROMOTION,),
         currency=scenario.currency,
         outcome_unit=scenario.currency,

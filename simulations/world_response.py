@@ -38,6 +38,15 @@ class TrueResponse:
         shared = 0.5 * saturated * np.einsum("utc,cd->utd", saturated, pairs)
         return np.asarray(direct + shared)
 
+    def repeated(self, media: Array, *, before: int) -> Array:
+        """Contributions `[unit, week, channel]` of the last weeks' media, had they been so `before` times already.
+
+        Effects are those of the panel's last weeks.
+        """
+        weeks = media.shape[1]
+        last = replace(self, drift=np.tile(self.drift[-weeks:], (before + 1, 1)))
+        return last.contributions(np.tile(media, (1, before + 1, 1)))[:, -weeks:]
+
     def saturated(self, media: Array) -> Array:
         """Carried-over media after diminishing returns `[unit, week, channel]`."""
         carried = carry_over(media, self.kernel)

@@ -87,6 +87,8 @@ BASELINE = {
     "control_sd": "effect of one standard deviation of a control",
     "drift_sd": "slow drift of the level; 0 switches it off",
     "drift_weeks": "how slow",
+    "same_week_media_sd": "pooled fits of a single unit: what else may have moved sales in the same week as a paid "
+    "channel's media, per standard deviation of them; 0: all that they have in common is the media's",
 }
 PRIOR = {
     "log_roi_mean": "mean log ROI of all paid channels",
@@ -113,6 +115,8 @@ PRIOR = {
 POOLING = {
     "unit_effect_sd": "how far a unit's effect of a channel may lie from the shared one, as a logarithm",
     "unit_shape_sd": "the same of its half-saturation and of its decay's logit",
+    "silo_effect_sd": "how far a silo's own effect of a channel is from the shared one; it estimates it for itself",
+    "silo_shape_sd": "the same of its half-saturation and decay",
 }
 TRAINING = {
     "steps": "steps of Adam",

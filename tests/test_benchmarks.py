@@ -23,6 +23,7 @@ PROMISES = {
     "mask-protocol": ["largest error of a sum beyond its noise"],
     "paillier": ["less time than phe plainly", "fewer bytes than phe plainly"],
     "panel-load": ["load and check"],
+    "features": ["40,000 records, 51 features each"],
     "neural-fit": ["fit, 300 units x 104 weeks x 5 channels, 3 steps", "of which training steps"],
     "dp-step": ["private step / plain step", "noised integer sum / plain sum"],
     "accuracy": ["hold-out nRMSE", "share error", "masked and plain sums", "oracle"],
@@ -42,7 +43,14 @@ PROMISES = {
         "two lift tests, standard error 5%: contribution covered",
         "interval width",
     ],
+    "national": [
+        "hidden shock: mean relative channel error",
+        "shock nobody followed: contribution covered",
+        "in full",
+    ],
     "peers": ["neural: share error", "ridge: mean relative channel error", "boosting: fit", "oracle"],
+    "planning-speed": ["what-if, p95", "plan for a total, p95", "plan for a return, p95", "frontier"],
+    "model-service": ["what-if over HTTP, 8 clients, p95"],
     "federated-attribution": [
         "federated / centralised",
         "total media, federated / centralised",

@@ -9,6 +9,7 @@ from mmm_models.diagnostics.national_media import national_media
 from mmm_models.diagnostics.panel_evidence import gather_evidence
 from mmm_models.diagnostics.posterior_summary import PosteriorSummary
 from mmm_models.diagnostics.prior_dominance import prior_dominated
+from mmm_models.diagnostics.same_week import same_week_unidentified
 from mmm_models.diagnostics.spend_share import spend_share
 from mmm_models.panel import Panel
 from mmm_models.results import Finding
@@ -38,6 +39,7 @@ def diagnose(
     found = (
         *history_length(evidence),
         *national_media(evidence),
+        *same_week_unidentified(evidence, posterior, model.baseline.same_week_media_sd),
         *collinear_channels(evidence, posterior),
         *demand_following(evidence),
         *channel_activity(evidence),

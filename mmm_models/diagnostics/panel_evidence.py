@@ -70,7 +70,7 @@ def gather_evidence(panel: Panel, *, holdout_weeks: int, spec: ModelSpec) -> Pan
     if not train.any():
         raise NothingToLearnFrom(panel.silo)
     per = MediaPer.OUTCOME if np.isnan(panel.population).any() else MediaPer.POPULATION
-    quantities = scale_quantities(panel, per, unit_level(panel, train))
+    quantities = scale_quantities(panel, per, level=unit_level(panel, train), train=train)
     scales = scales_from(octave_counts(quantities).sum(axis=0), per)
     settling = max(spec.warm_up_weeks, min(SETTLING_WEEKS, panel.n_weeks // 8))
     settled = spec.model_copy(update={"warm_up_weeks": settling})

@@ -16,18 +16,20 @@ class PosteriorSummary:
 
     `prior_sd` and `posterior_sd` are of the same quantity before and after the data. `contribution` (outcome
     units, all at least zero) lets findings say how well sums of channels are known; leave it empty where it
-    must not be told. Raises `ModelError` when shapes differ or a deviation is negative or not finite.
+    must not be told. `at_once` is the share of all a week's media do that they do in that week; leave it empty where it
+    is not known. Raises `ModelError` when shapes differ or a deviation is negative or not finite.
     """
 
     log_contribution_cov: Array  # [channel, channel]
     prior_sd: Array  # [channel]
     posterior_sd: Array  # [channel]
     contribution: Array | None = None  # [channel]
+    at_once: Array | None = None  # [channel]
 
     def __post_init__(self) -> None:
         channels = self.prior_sd.shape
         shapes = {self.posterior_sd.shape, self.log_contribution_cov.shape[:1]}
-        shapes |= set() if self.contribution is None else {self.contribution.shape}
+        shapes |= {array.shape for array in (self.contribution, self.at_once) if array is not None}
         if shapes != {channels} or self.log_contribution_cov.shape != channels * 2:
             raise ModelError("a posterior summary's arrays do not have the same channels")
         for array in (self.log_contribution_cov, self.prior_sd, self.posterior_sd):

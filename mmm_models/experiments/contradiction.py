@@ -10,7 +10,7 @@ from mmm_models.experiments.lift import LiftTest
 from mmm_models.results import ExperimentCheck, Finding
 
 CONTRADICTS_AT = 2.576  # |z| that chance alone exceeds one time in a hundred
-CONTRADICTION = "contradiction"
+CONTRADICTION, CALIBRATED, SOME_CONTRADICT = "contradiction", "calibrated", "experiments-contradict"
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,24 @@ def compare_experiment(lift: LiftTest, prediction: ModelPrediction) -> Experimen
 def contradictions(checks: Iterable[ExperimentCheck]) -> tuple[Finding, ...]:
     """One finding for each experiment that contradicts what the model said before it."""
     return tuple(_finding(check) for check in checks if not check.agrees)
+
+
+def calibration_findings(experiments: int, contradicting: int) -> tuple[Finding, ...]:
+    """What a federated run may say of the silos' experiments, of which it knows the number alone."""
+    if not experiments:
+        return ()
+    are = "1 experiment" if experiments == 1 else f"{experiments} experiments"
+    said = f"The model was calibrated with {are} of the silos"
+    if not contradicting:
+        text = f"{said}; none contradicts what it said without them."
+        advice = "Each silo's experiments.json has its own experiments beside the model."
+        return (Finding(CALIBRATED, "note", (), text, advice),)
+    text = f"{said}; {contradicting} of them contradict what it said without them, further apart than chance allows."
+    advice = (
+        "Ask the silos for their experiments.json, which names them, and check weeks, units and change; if those are "
+        "right, other media or demand moved with the channel, and its numbers rest on the experiment."
+    )
+    return (Finding(SOME_CONTRADICT, "review", (), text, advice),)
 
 
 def _distance(lift: LiftTest, prediction: ModelPrediction) -> float:

@@ -57,12 +57,15 @@ class CarryOver:
 
 
 def carry_over(series: Float[np.ndarray, "unit week"], kernel: Float[np.ndarray, " lag"]) -> Array:
-    """Weighted mean of this and earlier weeks `[unit, week]`; media before the first week count as zero.
+    """Weighted mean of this and earlier weeks `[unit, week]`; media before the first week count as zero."""
+    return np.asarray(series @ carry_over_matrix(kernel, series.shape[1]))
 
-    One matrix product with a banded matrix: for panels of years it beats a sum over shifted copies.
+
+def carry_over_matrix(kernel: Float[np.ndarray, " lag"], weeks: int) -> Array:
+    """What a series of so many weeks is multiplied by `[week, week it reaches]`, banded.
+
+    For panels of years a matrix product beats a sum over shifted copies and a recursive filter alike.
     """
-    weeks = series.shape[1]
     lag = np.arange(weeks)[None, :] - np.arange(weeks)[:, None]
     reached = (lag >= 0) & (lag < kernel.size)
-    banded = np.where(reached, kernel[lag.clip(0, kernel.size - 1)], 0.0)
-    return np.asarray(series @ banded)
+    return np.asarray(np.where(reached, kernel[lag.clip(0, kernel.size - 1)], 0.0))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float
 
-Array = NDArray[np.float64]
+Values = Float[np.ndarray, "..."]
 
 
 class SaturationKind(StrEnum):
@@ -38,7 +38,7 @@ class Saturation:
         if not (self.first > 0 and self.second > 0) or too_steep:
             raise ValueError(f"no saturation is {self}")
 
-    def apply(self, carried: Array) -> Array:
+    def apply(self, carried: Values) -> Values:
         """The curve at `carried`, media after carry-over, 0 or more; any shape."""
         match self.kind:
             case SaturationKind.HILL:
@@ -50,12 +50,12 @@ class Saturation:
                 return np.asarray(-np.expm1(-carried / self.first))
 
 
-def _power(values: Array, exponent: float) -> Array:
+def _power(values: Values, exponent: float) -> Values:
     """`values ** exponent`; roots are many times faster than a general power."""
     if exponent == 1.0:
         return values
     if exponent == 0.5:
-        return np.sqrt(values)
+        return np.asarray(np.sqrt(values))
     if exponent == 1.5:
         return np.asarray(values * np.sqrt(values))
     return np.asarray(np.power(values, exponent))

@@ -29,6 +29,7 @@ class SiloSpec(SiloTable):
     controls: ColumnList = ColumnList()
     treatments: ColumnList = ColumnList()
     privacy: PrivacyRules = PrivacyRules()
+    lifts: str = ""
     _directory: Path = PrivateAttr(default=Path())
 
     @model_validator(mode="after")
@@ -52,6 +53,11 @@ class SiloSpec(SiloTable):
     @property
     def data_path(self) -> Path:
         return self._directory / self.data.path
+
+    @property
+    def lifts_path(self) -> Path | None:
+        """The lift file with the silo's own experiments; None where it has none."""
+        return self._directory / self.lifts if self.lifts else None
 
     @property
     def state_directory(self) -> Path:

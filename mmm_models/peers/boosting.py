@@ -38,7 +38,11 @@ STEP = 0.25  # of media: over one per cent, most trees do not move at all
 
 @dataclass(frozen=True)
 class Boosting:
-    """A `ModelFamily`. Leaves and number of trees are tuned on rolling origins, trees with early stopping."""
+    """A `ModelFamily`. Leaves and number of trees are tuned on rolling origins, trees with early stopping.
+
+    With `trees` it grows so many with the first of `leaves`, and nothing is tuned: a history too short to show a year
+    twice stops growth at its first few trees.
+    """
 
     learning_rate: float = 0.05
     leaves: tuple[int, ...] = (8, 16)
@@ -46,6 +50,7 @@ class Boosting:
     trees_a_step: int = 100
     patience: int = 60  # trees
     l2: float = 1.0
+    trees: int = 0
 
     def fit(self, panel: Panel, *, holdout_weeks: int, progress: Progress | None = None) -> FittedPeer:
         """Tune and fit on all but the last `holdout_weeks`. Raises NothingToLearnFrom and HistoryTooShort."""
@@ -56,14 +61,15 @@ class Boosting:
     def _fit(self, data: PeerData, progress: Progress | None) -> FittedPeer:
         features = tree_features(data)
         rows = features.rows(data.media)
-        tuned = [self._tuned_trees(data, features, rows, leaves) for leaves in self.leaves]
-        best = min(range(len(tuned)), key=lambda index: tuned[index].best_error)
-        trees = max(tuned[best].best_step, 1)
+        tuned = [] if self.trees else [self._tuned_trees(data, features, rows, one) for one in self.leaves]
+        best = min(range(len(tuned)), key=lambda index: tuned[index].best_error, default=0)
+        trees = max(tuned[best].best_step, 1) if tuned else self.trees
         model = self._model(features, rows.shape[1], self.leaves[best], int(data.train.sum()))
         model.set_params(max_iter=trees).fit(rows[data.train.ravel()], data.outcome[data.train])
-        if progress is not None:
-            progress(1, tuned[best].best_error)
         effects = TreeEffects(model, features, data.media)
+        if progress is not None:
+            own = float(((effects.predicted - data.outcome)[data.train] ** 2).mean())
+            progress(1, tuned[best].best_error if tuned else own)
         prediction = PeerPrediction(effects.predicted, effects, STEP, _always_on(data))
         results, contribution = peer_results("boosting", data, prediction)
         choices = {

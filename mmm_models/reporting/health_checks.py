@@ -2,40 +2,24 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 
 from mmm_models.experiments.contradiction import CONTRADICTION
 from mmm_models.reporting.figure_fit import median_bucket, r2_counts
 from mmm_models.reporting.figure_training import late_change, missing_silos, training_curve
+from mmm_models.reporting.health import Health, HealthCheck
 from mmm_models.reporting.number_format import decimal, percent
 from mmm_models.reporting.report_input import PrivacyBox, ReportInput, RoundPoint
 from mmm_models.reporting.report_words import join_some, join_words, largest, outcome_word
+from mmm_models.reporting.spending_checks import spending_checks
 from mmm_models.results import ChannelResult, ExperimentCheck, Finding, HoldoutFit
+
+__all__ = ["Health", "HealthCheck", "health_checks"]
 
 HIGHEST_PLAUSIBLE_ROI = 20.0
 HIGHEST_PLAUSIBLE_MEDIA_SHARE = 0.6
 DOMINANT_SHARE_OF_MEDIA = 0.5
 SETTLED = 0.05
 WEAK_EPSILON = 10.0
-
-
-class Health(StrEnum):
-    """How much a finding matters."""
-
-    PASS = "pass"
-    REVIEW = "review"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True)
-class HealthCheck:
-    """One thing looked at; `advice` is empty when nothing needs doing."""
-
-    name: str
-    health: Health
-    finding: str
-    advice: str = ""
 
 
 def health_checks(report: ReportInput) -> tuple[HealthCheck, ...]:
@@ -47,6 +31,7 @@ def health_checks(report: ReportInput) -> tuple[HealthCheck, ...]:
         *_dominance(report),
         *_findings(results.findings),
         *_experiments(results.experiments),
+        *(spending_checks(report.explained, results.findings) if report.explained else ()),
         _prediction(results.holdout),
         *_training(report.rounds),
         *_privacy(report.privacy),

@@ -19,6 +19,17 @@ def amount(value: float | None, unit: str = "") -> str:
     return _join(_significant(rounded), "", unit)
 
 
+def round_amount(value: float | None, unit: str = "") -> str:
+    """As `amount`, for the round numbers at an axis: `50 k` instead of `50.0 k`."""
+    number, space, words = amount(value, unit).partition(SPACE)
+    return (number.rstrip("0").rstrip(".") if "." in number else number) + space + words
+
+
+def signed_amount(value: float | None, unit: str = "") -> str:
+    """As `amount`, for changes, where the direction matters."""
+    return _with_plus(amount(value, unit), value)
+
+
 def decimal(value: float | None, digits: int = 2) -> str:
     """Fixed decimals, for ratios such as ROI."""
     if value is None or not math.isfinite(value):

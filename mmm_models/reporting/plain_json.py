@@ -14,3 +14,15 @@ def nan_to_null(value: Any) -> Any:
         case float() if not math.isfinite(value):
             return None
     return value
+
+
+def null_to_nan(value: Any) -> Any:
+    """The way back, for content whose every null was a number."""
+    match value:
+        case dict():
+            return {key: null_to_nan(item) for key, item in value.items()}
+        case list():
+            return [null_to_nan(item) for item in value]
+        case None:
+            return math.nan
+    return value

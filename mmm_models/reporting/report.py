@@ -1,10 +1,9 @@
-"""One self-contained HTML page from a model's results: two printed pages, no scripts, nothing fetched."""
+"""One self-contained HTML page from a model's results: few printed pages, no scripts, nothing fetched."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from mmm_models.reporting import figures
 from mmm_models.reporting.finding_lines import findings_insight
@@ -14,6 +13,8 @@ from mmm_models.reporting.number_format import amount, count, decimal, percent
 from mmm_models.reporting.privacy_lines import privacy_headline, privacy_lines
 from mmm_models.reporting.report_input import ArmRow, PrivacyBox, ReportInput, RoundPoint, TruthRow
 from mmm_models.reporting.report_words import largest, media_totals, model_summary, outcome_unit, outcome_word
+from mmm_models.reporting.section import Section
+from mmm_models.reporting.told_sections import told_sections
 from mmm_models.results import Results
 
 __all__ = ["ArmRow", "PrivacyBox", "ReportInput", "RoundPoint", "TruthRow", "headline", "render"]
@@ -28,20 +29,6 @@ class Tile:
     label: str
     value: str
     detail: str
-
-
-@dataclass(frozen=True)
-class Section:
-    """A figure as the page shows it; `table_shown` when its table stands open instead of folding away."""
-
-    title: str
-    figure: figures.Figure
-    table_shown: bool = False
-
-    @property
-    def svg(self) -> Markup:
-        """The picture as markup: drawn here, with every name in it escaped."""
-        return Markup(self.figure.svg)
 
 
 def render(report: ReportInput) -> str:
@@ -64,6 +51,7 @@ def render(report: ReportInput) -> str:
         channel_errors=figures.channel_errors_table(report),
         family_errors=figures.family_errors_table(report),
         narrow_columns=figures.MOST_COLUMNS + 1,
+        told=told_sections(report.explained) if report.explained else None,
         **_sections(report),
     )
 
@@ -83,9 +71,7 @@ def _sections(report: ReportInput) -> dict[str, Section | None]:
     return {
         "contributions": Section("Contributions", figures.contributions_figure(report), table_shown=True),
         "returns": Section("Return on spend", figures.roi_figure(report)),
-        "curves": Section("Response curves", figures.curves_figure(report))
-        if report.results.curves
-        else None,
+        "curves": _curves(report),
         "experiments": Section("Experiments", figures.experiments_figure(report))
         if report.results.experiments
         else None,
@@ -103,6 +89,14 @@ def _sections(report: ReportInput) -> dict[str, Section | None]:
         if compares_noise(report.arms)
         else None,
     }
+
+
+def _curves(report: ReportInput) -> Section | None:
+    """At today's spend where the run knows it, else over all its weeks."""
+    title = "Response curves"
+    if report.explained:
+        return Section(title, figures.spend_curves_figure(report.explained))
+    return Section(title, figures.curves_figure(report)) if report.results.curves else None
 
 
 def _history(report: ReportInput) -> bool:

@@ -7,11 +7,13 @@ import csv
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mmm_models.errors import ModelError
+from mmm_models.explaining.explained_run import explain_run, with_stored_plan
+from mmm_models.planning.stored_basis import FILE_NAME
 from mmm_models.reporting.plain_json import nan_to_null
 from mmm_models.reporting.report_input import ArmRow, PrivacyBox, ReportInput, RoundPoint, TruthRow
 from mmm_models.reporting.result_files import read_results
@@ -51,18 +53,21 @@ def write_comparison(truth: Sequence[TruthRow], arms: Sequence[ArmRow], director
 
 
 def write_report(directory: Path) -> Path:
-    """Render `report.html` from the files in `directory`. Raises ModelError when it holds no results."""
+    """Render `report.html` from the files in `directory`. Raises ModelError when it holds no results.
+
+    A run of another family, or from before there was planning, is reported without what needs `planning.json`.
+    """
     from mmm_models.reporting.report import (
         render,  # templates do not travel in a Flower bundle; what is written here does
     )
 
     path = directory / REPORT
-    path.write_text(render(read_report_input(directory)), encoding="utf-8")
+    path.write_text(render(_explained(read_report_input(directory), directory)), encoding="utf-8")
     return path
 
 
 def read_report_input(directory: Path) -> ReportInput:
-    """Everything the page shows, from the files in `directory`."""
+    """Everything the page shows but the explanation, from the files in `directory`."""
     about = _about(_read(directory / ABOUT), directory)
     comparison = _read(directory / COMPARISON)
     return ReportInput(
@@ -76,6 +81,12 @@ def read_report_input(directory: Path) -> ReportInput:
         settings=about.settings,
         notes=about.notes,
     )
+
+
+def _explained(report: ReportInput, directory: Path) -> ReportInput:
+    if not (directory / FILE_NAME).exists():
+        return report
+    return replace(report, explained=with_stored_plan(explain_run(directory), directory))
 
 
 def _about(stored: dict[str, Any], directory: Path) -> About:

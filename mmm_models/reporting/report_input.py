@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mmm_models.errors import ModelError
+from mmm_models.explaining.explanation import Explanation
 from mmm_models.results import Results
 
 
@@ -99,7 +100,8 @@ class ArmRow:
 
 @dataclass(frozen=True)
 class ReportInput:
-    """Everything one report shows. `settings` are label and value, `notes` one sentence each."""
+    """Everything one report shows. `settings` are label and value, `notes` one sentence each; `explained` is None where
+    a run holds nothing to explain from, as those of other families."""
 
     title: str
     subtitle: str
@@ -110,6 +112,7 @@ class ReportInput:
     arms: tuple[ArmRow, ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    explained: Explanation | None = None
     truth_by_channel: Mapping[str, TruthRow] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from mmm_models.errors import ModelError
-from mmm_models.reporting.plain_json import nan_to_null
+from mmm_models.reporting.plain_json import nan_to_null, null_to_nan
 from mmm_models.results import R2_EDGES, HoldoutFit, Results
 
 CONTRIBUTIONS, CURVES = "contributions.csv", "response_curves.csv"
@@ -61,7 +61,7 @@ def read_results(directory: Path) -> Results:
             raise ResultsUnreadable(f"{path} is not a results file", hint=hint)
         if (version := content.pop("version", None)) != VERSION:
             raise ResultsUnreadable(f"{path} has version {version}; this reads version {VERSION}", hint=hint)
-        return TypeAdapter(Results).validate_python(_nulls_to_nan(content))
+        return TypeAdapter(Results).validate_python(null_to_nan(content))
     except FileNotFoundError as error:
         raise ResultsUnreadable(f"{directory} holds no {RESULTS}", hint=hint) from error
     except ValidationError as error:
@@ -147,14 +147,3 @@ def _r2_histogram(holdout: HoldoutFit) -> list[dict[str, float | None]]:
 
 def _json(content: dict[str, Any]) -> str:
     return json.dumps(nan_to_null(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _nulls_to_nan(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: _nulls_to_nan(item) for key, item in value.items()}
-        case list():
-            return [_nulls_to_nan(item) for item in value]
-        case None:
-            return math.nan
-    return value

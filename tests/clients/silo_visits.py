@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mmm_models.network import MediaResponse
 from mmm_models.private_records import draft_frame
 from mmm_models.scaling import Scales
 from mmm_models.training import get_vector
+from mmm_models.week_calendar import Calendar
 from privacy.quantization import FixedPoint
 from privacy.wire import Invitation, KeyRosterMessage, SumRequest
 from server.aggregation import ModelState
@@ -27,6 +29,7 @@ from server.sum_questions import (
     MAX_ABS,
     curvature_question,
     draft_question,
+    noised_report_question,
     report_question,
     round_question,
     scales_question,
@@ -34,6 +37,7 @@ from server.sum_questions import (
 from tests.small_federation import HOLDOUT_WEEKS, WEEKS, settings_for
 
 RUN = "run-1"
+CALENDAR = Calendar(start=date(2024, 1, 1), weeks=WEEKS)
 
 
 @dataclass(frozen=True)
@@ -89,11 +93,12 @@ class Visit:
 
     def report_request(self, number: int, scales: Scales, **changes: Any) -> SumRequest:
         """In private runs measured from the slopes that a draft starts with."""
-        slope = None
-        if self.plan.privacy.private:
-            layout, response = self.plan.model.records(private=True), self.response(scales)
-            slope = draft_frame(layout, response, weeks=WEEKS, holdout_weeks=HOLDOUT_WEEKS).slope
-        question = report_question(self.plan, scales, self.state(scales), slope)
+        state = self.state(scales)
+        if not self.plan.privacy.private:
+            return replace(report_question(self.plan, scales, state, CALENDAR), round=number, **changes)
+        layout, response = self.plan.model.records(private=True), self.response(scales)
+        slope = draft_frame(layout, response, weeks=WEEKS, holdout_weeks=HOLDOUT_WEEKS).slope
+        question = noised_report_question(self.plan, scales, state, slope)
         return replace(question, round=number, **changes)
 
     def response(self, scales: Scales) -> MediaResponse:

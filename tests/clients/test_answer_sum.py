@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ from scipy import stats
 from clients.errors import OutOfOrder, ReplayRefused
 from mmm_models.panel_io import load_panel
 from mmm_models.scaling import OCTAVES, Scales
+from mmm_models.week_calendar import Calendar, CalendarInvalid, calendar_marks
+from mmm_models.weekly_totals import weekly_totals_from
 from privacy.distributed_noise import read_sum
 from privacy.errors import InvalidSetting, ValueOutOfRange
 from privacy.run_releases import RunReleases
 from privacy.run_terms import Release
 from privacy.sum_schedule import Purpose, sum_schedule
 from privacy.wire import SumRequest, pack_vector
-from tests.clients.silo_visits import Visit, after_scales, agreed_scales, in_floats, visit
-from tests.small_federation import STORES, WEEKS, data_file, private
+from server.sum_questions import report_question
+from tests.clients.silo_visits import CALENDAR, Visit, after_scales, agreed_scales, in_floats, visit
+from tests.small_federation import HOLDOUT_WEEKS, STORES, WEEKS, data_file, private
 
 Files = tuple[Path, ...]
 CLIP_NORM = 0.5
@@ -218,8 +222,9 @@ def test_scales_are_the_counts_of_units_per_octave(silo_files: Files) -> None:
 
     panel = load_panel(silo_files[0]).panel
     vector = in_floats(answer)
-    counts = vector[:-1].reshape(-1, OCTAVES)
-    tv = panel.media[..., 0]
+    layout = visited.plan.model.scales_sum(private=False)
+    counts, marks = layout.octaves(vector), layout.marks(vector)
+    tv = panel.media[:, : WEEKS - HOLDOUT_WEEKS, 0]  # nothing is read of held-out weeks
     typical = tv.sum(axis=1) / (tv > 0).sum(axis=1) / panel.population
     by_hand = np.zeros(OCTAVES)
     for value in typical:
@@ -227,13 +232,14 @@ def test_scales_are_the_counts_of_units_per_octave(silo_files: Files) -> None:
     assert vector[-1] == answer.session.units == STORES
     assert counts[0].tolist() == by_hand.tolist()
     assert counts.sum(axis=1).tolist() == [STORES] * len(counts)
+    assert marks.tolist() == calendar_marks(panel).tolist()
 
 
 def test_private_scales_hide_the_number_of_units(private_visit: Visit) -> None:
     answer = private_visit.ask(private_visit.started(), private_visit.scales_request())
 
     terms, model = private_visit.plan.privacy, private_visit.plan.model
-    release = RunReleases(terms).scales(model.scale_quantities, model.scales_length)
+    release = RunReleases(terms).scales(model.scale_quantities, model.scales_sum(private=True).length)
     read = read_sum(answer.integers, release)
     deviation = terms.noise_multiplier(Release.SCALES) * release.blocks[0].bound
     assert answer.session.units == max(read[-1], 1.0)
@@ -248,10 +254,39 @@ def test_the_report_is_the_sum_over_stores(silo_files: Files) -> None:
     answer = visited.ask(session, visited.report_request(2, agreed_scales(visited)))
 
     panel = load_panel(silo_files[0]).panel
-    groups = visited.plan.model.records(private=False).split(in_floats(answer))
+    layout = visited.plan.model.records(private=False, calendar=CALENDAR)
+    groups = layout.split(in_floats(answer))
     assert groups["units"].tolist() == [STORES]
     assert groups["outcome"][0] == pytest.approx(panel.outcome.sum() / 100.0)  # in multiples of the scale
     assert groups["spend"] == pytest.approx(panel.spend.sum(axis=(0, 1)) / 100.0)
+
+
+def test_the_report_says_each_week_of_the_calendar_that_was_sent(silo_files: Files) -> None:
+    visited = visit(silo_files[0])
+    later = Calendar(start=CALENDAR.start + timedelta(weeks=4), weeks=13)
+    question = report_question(
+        visited.plan, agreed_scales(visited), visited.state(agreed_scales(visited)), later
+    )
+
+    answer = visited.ask(after_scales(visited), question)
+
+    panel = load_panel(silo_files[0]).panel
+    groups = visited.plan.model.records(private=False, calendar=later).split(in_floats(answer))
+    found = weekly_totals_from(groups["weekly"].reshape(13, -1))
+    assert found.outcome == pytest.approx(panel.outcome.sum(axis=0)[4:17] / 100.0)
+    assert found.spend == pytest.approx(panel.spend.sum(axis=0)[4:17] / 100.0)
+
+
+@pytest.mark.parametrize(
+    "days, weeks", [(0.0, 261.0), (0.0, 0.0), (-7.0, 4.0), (1e9, 4.0), (np.nan, 4.0), (0.0, np.inf)]
+)
+def test_a_calendar_that_is_none_is_refused(silo_files: Files, days: float, weeks: float) -> None:
+    visited = visit(silo_files[0])
+    request = visited.report_request(2, agreed_scales(visited))
+    values = (*request.values[:2], np.array([days, weeks]).tobytes())
+
+    with pytest.raises(CalendarInvalid, match="1 to 260 weeks"):
+        visited.ask(after_scales(visited), replace(request, values=values))
 
 
 def test_fits_of_single_stores_stay_on_the_silos_disk(silo_files: Files) -> None:

@@ -124,7 +124,9 @@ def test_in_a_private_run_without_masks_every_number_in_clear_is_noised(
         if reply.content.config_records[RECORD]["kind"] == "PlainUpdate"
     ]
     plan = visit(generous_silo_files[0], rounds=1, **barely_private()).plan
-    scales = RunReleases(plan.privacy).scales(plan.model.scale_quantities, plan.model.scales_length)
+    scales = RunReleases(plan.privacy).scales(
+        plan.model.scale_quantities, plan.model.scales_sum(private=True).length
+    )
     assert len(vectors) == 16
     for vector in vectors[:4]:
         counts = read_sum(vector, scales)

@@ -35,6 +35,7 @@ def test_an_introduction_holds_what_the_silo_file_declares_and_reads_no_data(sil
     assert json.loads(introduction.schema) == {
         "channels": {"tv": {"kind": "paid", "unit": "impressions"}},  # this silo has no radio
         "population": True,
+        "experiments": False,
         "frequency": False,
         "currency": "EUR",
         "outcome_unit": "EUR",

@@ -8,7 +8,7 @@ import pytest
 
 from clients.update_bound import UpdateBound
 from mmm_models.federated_spec import LocalTraining
-from mmm_models.scaling import OCTAVES, Scales
+from mmm_models.scaling import Scales
 from privacy.quantization import FixedPoint
 from server.sum_questions import FRACTION_BITS, MAX_ABS
 from tests.clients.silo_visits import Visit, visit
@@ -74,7 +74,8 @@ class TestASiloThatWasAskedForARound:
         counts = in_floats(visited.ask(visited.started(), visited.scales_request()).integers)
 
         assert counts[-1] == 1.0
-        assert counts[:-1].reshape(-1, OCTAVES).sum(axis=1) == pytest.approx(1.0)
+        octaves = visited.plan.model.scales_sum(private=False).octaves(counts)
+        assert octaves.sum(axis=1) == pytest.approx(1.0)
 
 
 def test_noised_changes_are_not_shortened_because_noise_is_long(silo_files: Files) -> None:

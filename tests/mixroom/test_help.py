@@ -13,7 +13,8 @@ from tests.mixroom.terminal import run_process
 
 GROUP = typer.main.get_group(app)
 COMMANDS = [
-    (), ("demo",), ("fit",), ("train",), ("report",), ("uplift",), ("world",), ("compare",),
+    (), ("demo",), ("fit",), ("train",), ("report",), ("explain",), ("plan",), ("what-if",), ("serve",),
+    ("uplift",), ("world",), ("compare",),
     ("silo",), ("silo", "check"), ("silo", "key"), ("silo", "pin"), ("silo", "budget"), ("silo", "pin-enclave"),
     ("key-holder",), ("key-holder", "create"), ("key-holder", "key"), ("key-holder", "pin"),
     ("room",), ("room", "create"), ("room", "invite"), ("room", "accept"), ("room", "proposals"), ("room", "approve"),
@@ -21,13 +22,13 @@ COMMANDS = [
     ("room", "query"), ("room", "dry-run"), ("room", "templates"), ("room", "budget"), ("room", "match"),
     ("room", "verify-release"), ("room", "serve"), ("room", "demo"), ("room", "replay"),
     ("room", "broker"), ("room", "broker-log"), ("room", "rotate-key"), ("enclave",), ("enclave", "measure"),
-    ("enclave", "root"),
+    ("enclave", "root"), ("lab",), ("lab", "papers"),
 ]  # fmt: skip
 
 
 def test_every_command_is_among_those_tested_here():
     names: set[tuple[str, ...]] = {(name,) for name in GROUP.commands}
-    for name in ("silo", "key-holder", "room", "enclave"):
+    for name in ("silo", "key-holder", "room", "enclave", "lab"):
         group = GROUP.commands[name]
         assert isinstance(group, typer.core.TyperGroup)
         names |= {(name, command) for command in group.commands}

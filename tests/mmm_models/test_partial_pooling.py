@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mmm_models.objective import UnitObjective, training_records
-from mmm_models.partial_pooling import unit_deviations, with_unit_deviations
+from mmm_models.partial_pooling import deviations, with_unit_deviations
 from mmm_models.spec import ModelSpec, PoolingSpec
 from tests.mmm_models.small_panels import prepared, scattered_response, small_panel
 
@@ -17,7 +17,7 @@ def test_a_deviation_is_what_a_units_own_parameters_would_do() -> None:
     _, data = prepared(small_panel(), SPEC)
     response = scattered_response(SPEC, 2).double()
     media = data.media.double()
-    features = unit_deviations(response, media)
+    features = deviations(response, media, 0.2, 0.2)
     own = {name: value.detach() for name, value in response.named_parameters()}
     effects = response.effects(own, media)
 
@@ -45,7 +45,7 @@ def test_a_units_loss_is_that_of_noise_baseline_and_deviations_together() -> Non
     for unit in range(3):
         weeks = pooled.train[unit] > 0
         features = torch.cat(
-            [data.features[unit].double(), unit_deviations(response, pooled.media)[unit]], dim=-1
+            [data.features[unit].double(), deviations(response, pooled.media, 0.2, 0.2)[unit]], dim=-1
         )[weeks]
         covariance = (
             pooled.noise[unit] ** 2 * torch.eye(int(weeks.sum()), dtype=torch.float64) + features @ features.T

@@ -23,6 +23,7 @@ from tests.mmm_models.report_samples import (
     SURE,
     with_many_channels,
 )
+from tests.mmm_models.told_samples import told_reports
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +42,7 @@ REPORTS = {
     "visits": VISITS,
     "nothing": NOTHING,
     "many": with_many_channels(13),
+    **told_reports(),
 }
 
 # Boxes of all labels of every picture, in pixels; a pixel of overlap is anti-aliasing.
@@ -84,7 +86,17 @@ def test_five_channels_print_on_two_pages(chromium: str, tmp_path: Path, font: s
 
 
 @pytest.mark.parametrize(
-    ("name", "most"), [("sure", 3), ("families", 2), ("noise", 3), ("plain", 2), ("nothing", 1), ("many", 4)]
+    ("name", "most"),
+    [
+        ("sure", 3),
+        ("families", 2),
+        ("noise", 3),
+        ("plain", 2),
+        ("nothing", 1),
+        ("many", 4),
+        ("planned", 5),
+        ("crowded", 7),
+    ],
 )
 def test_other_runs_print_on_few_pages(chromium: str, tmp_path: Path, name: str, most: int) -> None:
     assert 1 <= printed_pages(chromium, REPORTS[name], tmp_path) <= most

@@ -99,10 +99,12 @@ def test_a_scale_is_within_an_octave_of_the_median(values):
 @pytest.mark.parametrize("per", list(MediaPer))
 def test_silos_apart_agree_on_the_scales_of_their_pool(per):
     panel = small_panel(units=7, population=np.geomspace(1e3, 1e5, 7), seed=4)
-    level = panel.outcome.mean(axis=1)
-    whole = octave_counts(scale_quantities(panel, per, level)).sum(axis=0)
+    level, train = panel.outcome.mean(axis=1), panel.observed
+    whole = octave_counts(scale_quantities(panel, per, level=level, train=train)).sum(axis=0)
     parts = [
-        octave_counts(scale_quantities(panel.select_units(units), per, level[units])).sum(axis=0)
+        octave_counts(
+            scale_quantities(panel.select_units(units), per, level=level[units], train=train[units])
+        ).sum(axis=0)
         for units in ([0, 1], [2, 3, 4], [5, 6])
     ]
     assert np.array_equal(sum(parts), whole)
@@ -122,10 +124,29 @@ def test_quantities_are_means_of_active_weeks_per_head():
         population=np.array([50.0]),
         revenue_per_outcome=np.full((1, 10), 0.5),
     )
-    found = scale_quantities(panel, MediaPer.POPULATION, np.array([60.0]))[0]
+    known = {"level": np.array([60.0]), "train": panel.observed}
+    found = scale_quantities(panel, MediaPer.POPULATION, **known)[0]
     assert found.tolist() == pytest.approx([250 / 50, 25 / 50, 60 * 0.5 / 50, 60.0, 0.5])
-    found = scale_quantities(panel, MediaPer.OUTCOME, np.array([60.0]))[0]
+    found = scale_quantities(panel, MediaPer.OUTCOME, **known)[0]
     assert found.tolist() == pytest.approx([250 / 60, 25 / 60, 0.5, 60.0, 0.5])
+
+
+def test_only_training_weeks_count_unless_a_channel_never_ran_in_them():
+    media = np.zeros((1, 10, 2))
+    media[0, :, 0] = [10.0] * 8 + [1000.0] * 2
+    media[0, 8:, 1] = 500.0
+    panel = small_panel(
+        units=1,
+        weeks=10,
+        media=media,
+        spend=media / 10,
+        revenue_per_outcome=np.array([[1.0] * 8 + [9.0] * 2]),
+    )
+    train = np.arange(10)[None] < 8
+
+    found = scale_quantities(panel, MediaPer.OUTCOME, level=np.array([50.0]), train=train)[0]
+
+    assert found.tolist() == pytest.approx([10 / 50, 500 / 50, 1 / 50, 50 / 50, 1.0, 50.0, 1.0])
 
 
 def test_scales_survive_their_vector():

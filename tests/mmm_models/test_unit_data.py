@@ -43,6 +43,25 @@ def test_held_out_outcomes_do_not_reach_the_trained_response():
     assert after.results.holdout.nrmse > 10 * before.results.holdout.nrmse
 
 
+def test_held_out_media_and_prices_reach_neither_scales_nor_the_trained_response():
+    """They are plans, known beforehand, and the fit on held-out weeks needs them; nothing is learnt from them."""
+    panel, family = small_panel(), NeuralMmm(training=TrainingSpec(steps=20))
+    later = np.arange(panel.n_weeks) >= panel.n_weeks - 8
+    more = np.where(later, 5.0, 1.0)[None, :, None]
+    planned = replace(
+        panel,
+        media=panel.media * more,
+        spend=panel.spend * more,
+        revenue_per_outcome=panel.revenue_per_outcome * more[..., 0],
+    )
+    before, after = (family.fit(each, holdout_weeks=8) for each in (panel, planned))
+
+    assert before.scales.to_vector().tolist() == after.scales.to_vector().tolist()
+    assert before.posterior.mode.tolist() == after.posterior.mode.tolist()
+    assert before.posterior.covariance.tolist() == after.posterior.covariance.tolist()
+    assert before.results.channels != after.results.channels
+
+
 def test_a_unit_is_prepared_the_same_alone_and_among_others():
     panel = small_panel()
     scales, together = prepared(panel, SPEC)

@@ -110,6 +110,16 @@ def test_the_model_is_the_mean_of_the_last_iterates() -> None:
     assert state.parameters.tolist() == [4.0]
 
 
+def test_rounds_that_calibrate_take_whole_steps_and_forget_what_came_before() -> None:
+    settings = settings_of(Strategy.NEWTON, rounds=2, average_last_share=1.0)
+    state = ModelState.start(np.zeros(1), 1.0)
+    for _ in range(3):
+        state = next_state(state, np.ones(1), settings, clip_norm=1.0)  # 0.7, 1.4, 2.4
+
+    assert state.parameters == pytest.approx([2.4])
+    assert state.model == pytest.approx([2.4])
+
+
 def test_before_any_average_the_model_is_the_newest_iterate() -> None:
     settings = settings_of(Strategy.FEDAVG, rounds=4, average_last_share=0.25)
     state = next_state(ModelState.start(np.zeros(1), 1.0), np.ones(1), settings, clip_norm=1.0)

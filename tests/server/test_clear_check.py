@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mmm_models.scaling import OCTAVES
+from mmm_models.week_calendar import MARKS
 from server.clear_check import ClearCheck
 from server.errors import UpdateOutOfBounds
 from server.settings import RunSettings, Strategy
@@ -19,8 +20,15 @@ def a_round(change: list[float], weight: float) -> np.ndarray:
 
 
 def scales(units: float, *counts: float) -> np.ndarray:
-    """One quantity whose first octaves hold `counts`, then the number of units."""
-    return np.array([*counts, *[0.0] * (OCTAVES - len(counts)), units])
+    """One quantity whose first octaves hold `counts`, no marks of weeks, then the number of units."""
+    return np.array([*counts, *[0.0] * (OCTAVES - len(counts) + MARKS), units])
+
+
+def marked(value: float) -> np.ndarray:
+    """The same of four units without counts, with one mark."""
+    values = scales(4.0)
+    values[OCTAVES + 3] = value
+    return values
 
 
 @pytest.mark.parametrize("change, weight", [([3.0, 4.0], 10.0), ([0.0, 0.0], 1.0), ([-3.0, 4.0], 2.5)])
@@ -45,6 +53,7 @@ def test_a_round_out_of_bounds_is_refused_by_name(what: str, change: list[float]
 
 def test_units_counted_once_a_quantity_pass() -> None:
     CHECK.require_scales(scales(4.0, 3.0, 1.0), "north")
+    CHECK.require_scales(marked(1.0), "north")
 
 
 @pytest.mark.parametrize(
@@ -54,6 +63,8 @@ def test_units_counted_once_a_quantity_pass() -> None:
         ("a count below zero", scales(4.0, 3.0, -1.0)),
         ("more units than allowed", scales(11.0)),
         ("no units", scales(0.0)),
+        ("a season marked twice", marked(2.0)),
+        ("a season unmarked for others", marked(-1.0)),
     ],
 )
 def test_scales_that_cannot_be_are_refused(what: str, values: np.ndarray) -> None:

@@ -48,7 +48,7 @@ class Coordinator:
         return plan
 
     def sum(self, plan: RunPlan, number: int = 1) -> Any:
-        length, digest = plan.model.scales_length, plan.invitation.digest
+        length, digest = plan.model.scales_sum(private=False).length, plan.invitation.digest
         return self.exchange.sum(
             SumRequest("run", number, "scales", (), length, FRACTION_BITS, MAX_ABS, digest)
         )

@@ -8,6 +8,7 @@ import pytest
 from mmm_models.panel import ChannelKind
 from mmm_models.scaling import MediaPer
 from privacy.run_terms import PrivacyMode
+from privacy.sum_schedule import Purpose
 from privacy.wire import Introduction
 from server.errors import SettingsInvalid
 from server.run_plan import RunPlan, plan_run
@@ -73,6 +74,23 @@ def test_media_are_per_head_only_where_every_silo_knows_its_population() -> None
 
     assert planned(introduction("a", TV)).model.media_per is MediaPer.POPULATION
     assert planned(introduction("a", TV), unknown).model.media_per is MediaPer.OUTCOME
+
+
+def test_experiments_of_any_silo_add_rounds_that_calibrate_where_the_run_can_use_them() -> None:
+    silos = (introduction("a", TV), introduction("b", TV, experiments=True), *four_silos()[2:])
+    calibrated, usual = planned(*silos, rounds=6), planned(*four_silos(), rounds=6)
+
+    assert calibrated.model.calibrated
+    assert calibrated.schedule[: len(usual.schedule) - 1] == usual.schedule[:-1]
+    assert calibrated.schedule[len(usual.schedule) - 1 :] == (
+        *[Purpose.CURVATURE, Purpose.ROUND] * 4,
+        Purpose.REPORT,
+    )
+    assert [calibrated.calibrates_after(rounds) for rounds in (0, 5, 6, 9)] == [False, False, True, True]
+    assert not usual.calibrates_after(6)
+    assert not planned(*silos, strategy=Strategy.FEDADAM).model.calibrated
+    noise = {"privacy": PrivacyMode.LOCAL, "epsilon": 8.0, "delta": 1e-4}
+    assert not planned(*silos, **noise).model.calibrated
 
 
 def test_a_frequency_that_any_silo_knows_gets_a_response_of_its_own_but_not_under_noise() -> None:
@@ -185,7 +203,14 @@ def test_a_silo_that_introduces_itself_badly_is_named(schema: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"channels": {}}, {"population": "yes"}, {"frequency": 1}, {"currency": 3}]
+    "wrong",
+    [
+        {"channels": {}},
+        {"population": "yes"},
+        {"frequency": 1},
+        {"experiments": "lifts.toml"},
+        {"currency": 3},
+    ],
 )
 def test_a_declaration_with_a_wrong_value_is_named(wrong: dict[str, Any]) -> None:
     with pytest.raises(SettingsInvalid, match=r"^b introduces itself"):

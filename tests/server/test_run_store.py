@@ -60,6 +60,16 @@ def test_a_new_run_has_no_checkpoint(store: RunStore) -> None:
     assert store.newest_checkpoint() is None
 
 
+def test_an_earlier_checkpoint_is_the_last_one_stored_until_then(store: RunStore) -> None:
+    for number in (1, 2, 5):
+        store.save_checkpoint(state_at(number))
+
+    assert [store.checkpoint_up_to(rounds).round for rounds in (1, 4, 5, 9)] == [1, 2, 5, 5]
+    checkpoint(store).unlink()
+    with pytest.raises(CheckpointDamaged):
+        store.checkpoint_up_to(1)
+
+
 @pytest.mark.parametrize("numbers", [(1, 2, 10), (9998, 9999, 10000)])
 def test_the_newest_checkpoint_is_the_one_of_the_last_round(
     store: RunStore, numbers: tuple[int, ...]

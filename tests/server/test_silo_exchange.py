@@ -84,7 +84,7 @@ class Coordinator:
         return plan
 
     def sum(self, plan: RunPlan, number: int = 1) -> Any:
-        length = plan.model.scales_length
+        length = plan.model.scales_sum(private=False).length
         digest = plan.invitation.digest
         return self.exchange.sum(
             SumRequest("run", number, "scales", (), length, FRACTION_BITS, MAX_ABS, digest)

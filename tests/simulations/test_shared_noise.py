@@ -136,7 +136,9 @@ class TestEverySum:
     def test_without_its_noise_is_what_a_central_owner_of_all_data_would_sum(self, run: WholeRun) -> None:
         """The scales: stores counted once each, and once per quantity they have."""
         plan = run.finished.agreed.plan
-        release = RunReleases(plan.privacy).scales(plan.model.scale_quantities, plan.model.scales_length)
+        release = RunReleases(plan.privacy).scales(
+            plan.model.scale_quantities, plan.model.scales_sum(private=True).length
+        )
         records = total((run.records_of(path, 1) for path in run.silo_files), run.asked[1].length)
         counts = read_sum(records, release)
 

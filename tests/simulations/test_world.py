@@ -265,6 +265,19 @@ def test_a_control_moves_the_baseline_by_its_effect_per_standard_deviation():
     assert_allclose(relative, 1 - 0.1 * silo.panel.controls[..., 0], atol=0.1 * 0.5e-4 + 1e-9)  # 4 decimals
 
 
+def test_a_control_nobody_observes_does_all_the_same_and_has_no_column():
+    def world(**observed: bool) -> World:
+        controls = [{"name": "mood", "effect": 0.1, **observed}, {"name": "price", "effect": -0.1}]
+        return make_world(small(controls=controls))
+
+    for hidden, seen in zip(world(observed=False).silos, world().silos, strict=True):
+        assert seen.panel.control_names == ("mood", "price", "holiday", "promotion")
+        assert hidden.panel.control_names == ("price", "holiday", "promotion")
+        assert_array_equal(hidden.panel.controls, seen.panel.controls[..., 1:])
+        for name in set(ARRAYS) - {"controls"}:
+            assert_array_equal(getattr(hidden.panel, name), getattr(seen.panel, name))
+
+
 def test_the_smallest_world_is_a_world():
     scenario = small(silos=1, units_per_silo=1, weeks=12, holdout_weeks=1, baseline={"level": 100.0})
 

@@ -13,7 +13,7 @@ from mmm_models.diagnostics.posterior_summary import PosteriorSummary
 from mmm_models.diagnostics.required_history import require_history
 from mmm_models.errors import HistoryTooShort, NothingToLearnFrom
 from mmm_models.panel import Channel, ChannelKind
-from mmm_models.spec import ModelSpec
+from mmm_models.spec import BaselineSpec, ModelSpec
 from tests.mmm_models.diagnostics.made_panels import (
     HOLDOUT,
     UNITS,
@@ -49,6 +49,42 @@ def test_one_unit_is_said_to_be_one():
     panel = made_panel(independent_media(2, units=1))
 
     assert found(panel, "national-media", "one-unit") == {"one-unit": ()}
+
+
+def knowing(at_once: list[float]) -> PosteriorSummary:
+    size = np.full(len(at_once), 0.3)
+    return PosteriorSummary(np.diag(size**2), prior_sd=2 * size, posterior_sd=size, at_once=np.array(at_once))
+
+
+def test_channels_of_one_series_that_sell_at_once_are_named():
+    panel = made_panel(independent_media(3, units=1))
+
+    finding = the_finding(panel, "same-week", posterior=knowing([0.9, 0.49, 0.62]))
+
+    assert (finding.channels, finding.severity) == (("c0", "c2"), "review")
+    assert "62 % to 90 % of what a week's media do" in finding.text
+    assert "given little weight" in finding.text
+    trusting = ModelSpec(baseline=BaselineSpec(same_week_media_sd=0.0))
+    finding = the_finding(panel, "same-week", posterior=knowing([0.9, 0.1, 0.1]), spec=trusting)
+    assert "c0 sells mostly in its own week (90 %" in finding.text
+    assert "all counted as the media's" in finding.text
+
+
+def test_channels_without_spend_are_named_apart_since_their_own_week_counts_in_full():
+    panel = made_panel(independent_media(2, units=1))
+    panel = replace(panel, spend=panel.spend * np.array([1.0, 0.0]), channels=(panel.channels[0], ORGANIC))
+
+    findings = diagnose(panel, holdout_weeks=HOLDOUT, posterior=knowing([0.7, 0.8]))
+
+    said = {each.channels: "little weight" in each.text for each in findings if each.code == "same-week"}
+    assert said == {("c0",): True, ("c1",): False}
+
+
+@pytest.mark.parametrize(("units", "at_once"), [(2, [0.9, 0.9]), (1, [0.3, 0.49])])
+def test_several_units_or_effects_that_last_leave_nothing_to_say_of_the_same_week(units, at_once):
+    panel = made_panel(independent_media(2, units=units))
+
+    assert found(panel, "same-week", posterior=knowing(at_once)) == {}
 
 
 @pytest.mark.parametrize(

@@ -59,3 +59,9 @@ def test_effects_that_are_there_are_found():
     truth = 0.12 * flighted().media.sum(axis=(0, 1))  # 0.02 of the panel and 0.1 more
 
     assert [c.contribution for c in results.channels] == pytest.approx(truth, rel=0.35)
+
+
+def test_so_many_trees_are_grown_without_tuning():
+    fitted = Boosting(trees=7).fit(small_panel(), holdout_weeks=4)
+
+    assert fitted.choices == {"leaves": 8, "trees": 7, "rolling-origin errors": []}

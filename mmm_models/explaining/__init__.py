@@ -1,0 +1,1 @@
+"""What a stored run says of each channel, week by week and silo by silo."""

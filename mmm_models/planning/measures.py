@@ -1,0 +1,118 @@
+"""Splits of money measured: revenue, returns and how sure they are, every number by the same outlook."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmm_models.intervals import INTERVAL_LEVEL
+from mmm_models.planning.outlook import Outlook
+from mmm_models.planning.plan import Split
+from mmm_models.results import NO_INTERVAL, Interval
+
+Array = NDArray[np.float64]
+SAME = 1e-9  # of revenue: rounding
+STEP = 0.01  # of a cell's media: what marginal returns are measured with, as in `contribution_totals`
+PROBE = 0.01  # typical weeks: the step where a cell has no media
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A split's revenue: `expected` [part, channel] and, where known, `drawn` [draw, part, channel]."""
+
+    intensity: Tensor
+    spend: Array
+    expected: Array
+    drawn: Array | None
+
+    def interval(self, part: int, channel: int) -> Interval:
+        """Of one cell's revenue."""
+        return NO_INTERVAL if self.drawn is None else interval_of(self.drawn[:, part, channel])
+
+
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """Measures splits against the last period's, which is measured once."""
+
+    look: Outlook
+    last: Measured
+
+    @classmethod
+    def of(cls, look: Outlook) -> "Measures":
+        """Last period's own split, measured as any other."""
+        return cls(look, measure(look, torch.from_numpy(look.period.intensity), look.period.spend))
+
+    def of_spend(self, spend: Array) -> Measured:
+        """A split in money `[part, channel]`."""
+        return measure(self.look, self.look.intensity(spend), spend)
+
+    def split(self, name: str, found: Measured) -> Split:
+        """The whole of it, beside last period."""
+        gain = float(found.expected.sum() - self.last.expected.sum())
+        spend, revenue = float(found.spend.sum()), float(found.expected.sum())
+        roi = revenue / spend if spend > 0 else float("nan")
+        if found.drawn is None or self.last.drawn is None:
+            return Split(name, spend, revenue, gain, roi)
+        drawn = found.drawn.sum(axis=(1, 2))
+        gains = drawn - self.last.drawn.sum(axis=(1, 2))
+        return Split(
+            name,
+            spend,
+            revenue,
+            gain,
+            roi,
+            revenue_interval=interval_of(drawn),
+            gain_interval=interval_of(gains),
+            better=float((gains > 0).mean()) if abs(gain) > SAME * revenue else float("nan"),
+        )
+
+
+def measure(look: Outlook, intensity: Tensor, spend: Array) -> Measured:
+    """Revenue at these mean intensities `[part, channel]`."""
+    worth = look.worth[:, None]
+    with torch.no_grad():
+        expected, drawn = look.weighed(intensity)
+    return Measured(
+        intensity,
+        spend,
+        expected.numpy() * worth,
+        None if drawn is None else drawn.numpy() * worth,
+    )
+
+
+def marginal_returns(look: Outlook, found: Measured) -> tuple[Array, Array | None]:
+    """Revenue per further unit of money `[part, channel]`, and under every draw; NaN where money buys nothing.
+
+    From one per cent more media of each channel in turn, synergies included.
+    """
+    step = np.maximum(STEP * found.intensity.numpy(), PROBE * (found.intensity.numpy() == 0))
+    cost = np.where(look.period.plannable, look.period.price, np.nan) * look.period.weeks * step
+    channels = cost.shape[1]
+    expected = np.full(cost.shape, np.nan)
+    drawn = None if found.drawn is None else np.full(found.drawn.shape, np.nan)
+    groups = [[channel] for channel in range(channels)] if look.likely.draws.pairs else [[*range(channels)]]
+    for group in groups:  # channels without synergies do not feel each other's steps
+        more = torch.from_numpy(step * np.isin(np.arange(channels), group)) + found.intensity
+        moved = measure(look, more, found.spend)
+        expected[:, group] = (
+            _gain(moved.expected, found.expected, group, alone=len(group) == 1) / cost[:, group]
+        )
+        if drawn is not None and moved.drawn is not None and found.drawn is not None:
+            gained = _gain(moved.drawn, found.drawn, group, alone=len(group) == 1)
+            drawn[..., group] = gained / cost[:, group]
+    return expected, drawn
+
+
+def _gain(moved: Array, found: Array, group: list[int], *, alone: bool) -> Array:
+    """Of each channel's own revenue, or of all channels' where only one was moved."""
+    change = moved - found
+    return change.sum(axis=-1, keepdims=True) if alone else change[..., group]
+
+
+def interval_of(drawn: Array) -> Interval:
+    """The middle of the draws at `INTERVAL_LEVEL`."""
+    tail = (1.0 - INTERVAL_LEVEL) / 2.0
+    low, high = np.quantile(drawn, (tail, 1.0 - tail))
+    return Interval(float(low), float(high))

@@ -1,0 +1,1 @@
+"""Simulated studies that the field quotes, each claim beside what we measure."""

@@ -1,0 +1,40 @@
+"""Planners of small panels without training: known parameters, and a posterior of a given width."""
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+
+from mmm_models.network import MediaResponse
+from mmm_models.panel import Panel, pool
+from mmm_models.planning.basis_of_panel import basis_of_panel
+from mmm_models.planning.planner import Planner
+from mmm_models.spec import ModelSpec
+from mmm_models.stored_model import StoredModel
+from mmm_models.training import get_vector
+from tests.mmm_models.planning.small_bases import small_model
+from tests.mmm_models.small_panels import scattered_response, small_panel
+
+
+@lru_cache
+def small_planner(
+    *,
+    channels: int = 3,
+    silos: int = 1,
+    width: float = 0.2,
+    weeks: int | None = None,
+    synergy: bool = False,
+    by_part: bool = False,
+) -> Planner:
+    """Of panels with gamma media; `width`: standard deviation of every parameter, 0 for a run without intervals."""
+    panels = [replace(small_panel(channels=channels, seed=seed), silo=f"silo{seed}") for seed in range(silos)]
+    panel: Panel = pool(panels) if silos > 1 else panels[0]
+    model = small_model(panel)
+    if synergy:
+        spec = ModelSpec(max_lag_weeks=4, synergy=True)
+        response: MediaResponse = scattered_response(spec, channels)
+        described = model.description.model_copy(update={"model": spec})
+        model = StoredModel(described, model.scales, get_vector(response))
+    if width:
+        model = replace(model, covariance=width**2 * np.eye(model.parameters.size))
+    return Planner(model, basis_of_panel(panel, model, "silo" if by_part else "all"), weeks)

@@ -1,0 +1,254 @@
+"""Plans are the best there are, keep what was asked, and say so when it cannot be."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+
+from mmm_models.planning.errors import (
+    ChannelUnknown,
+    LimitsContradict,
+    LimitsInvalid,
+    PartUnknown,
+    PlanningError,
+    QuestionInvalid,
+    RiskUnknown,
+    TargetUnreachable,
+)
+from mmm_models.planning.goals import Budget, MarginalTarget, OutcomeTarget, ReturnTarget
+from mmm_models.planning.limits import Limit, Limits, limits_from
+from mmm_models.planning.plan import Plan
+from mmm_models.planning.planner import Planner
+from mmm_models.planning.solve import Solver
+from tests.mmm_models.planning.small_planners import small_planner
+
+ANYWHERE = Limits(change=None)
+
+
+def money(plan: Plan) -> np.ndarray:
+    return np.array([cell.spend for cell in plan.cells])
+
+
+def revenue(planner: Planner, spend: np.ndarray) -> float:
+    return float(planner.measures.of_spend(spend.reshape(planner.look.period.spend.shape)).expected.sum())
+
+
+@pytest.mark.parametrize("synergy", [False, True])
+def test_no_split_of_a_fine_grid_is_better(synergy: bool) -> None:
+    planner = small_planner(synergy=synergy)
+    total = planner.last_total
+    plan = planner.plan(limits=ANYWHERE)
+    shares = np.linspace(0.0, 1.0, 26)
+    grid = [(a, b, 1.0 - a - b) for a, b in product(shares, shares) if a + b <= 1.0]
+
+    best = max(revenue(planner, total * np.array(split)) for split in grid)
+    assert sum(money(plan)) == pytest.approx(total)
+    assert plan.planned.revenue >= best * (1 - 1e-4)
+
+
+def test_no_random_start_of_a_local_search_ends_higher() -> None:
+    planner = small_planner(channels=5)
+    total, plan = planner.last_total, small_planner(channels=5).plan(limits=ANYWHERE)
+    rng = np.random.default_rng(0)
+
+    def loss(share: np.ndarray) -> float:
+        return -revenue(planner, total * share)
+
+    ends = [
+        -minimize(
+            loss,
+            rng.dirichlet(np.ones(5)),
+            method="SLSQP",
+            bounds=[(0, 1)] * 5,
+            constraints={"type": "eq", "fun": lambda share: share.sum() - 1},
+        ).fun
+        for _ in range(8)
+    ]
+    assert plan.planned.revenue >= max(ends) * (1 - 1e-4)
+
+
+def test_channels_off_their_limits_share_one_marginal_return() -> None:
+    plan = small_planner().plan(limits=ANYWHERE)
+    free = [cell for cell in plan.cells if not cell.bound]
+
+    assert len(free) > 1
+    for cell in free:
+        assert cell.marginal_roi == pytest.approx(plan.marginal_roi, rel=0.02)
+        assert cell.marginal_roi_interval.low < cell.marginal_roi < cell.marginal_roi_interval.high
+
+
+def test_a_plan_is_compared_with_last_period_and_naive_splits_of_the_same_money() -> None:
+    planner = small_planner()
+    plan = planner.plan(Budget(1.2 * planner.last_total))
+
+    assert {split.name for split in plan.others} == {
+        "as last period",
+        "the same for every channel",
+        "by return",
+    }
+    assert all(split.spend == pytest.approx(1.2 * planner.last_total) for split in plan.others)
+    assert all(
+        plan.planned.revenue >= 0.999 * split.revenue for split in plan.others if split.name != "by return"
+    )
+    assert plan.planned.gain == pytest.approx(plan.planned.revenue - plan.last.revenue)
+    assert plan.outcome == pytest.approx(plan.last_outcome + plan.planned.gain)
+    assert plan.planned.gain_interval.low < plan.planned.gain < plan.planned.gain_interval.high
+
+
+def test_limits_hold_channels_groups_and_parts() -> None:
+    planner = small_planner(silos=2, by_part=True)
+    last = planner.look.period.spend
+    limits = limits_from(
+        {
+            "change": "60%",
+            "channels": {"c0": {"ceiling": "90%"}},
+            "groups": {"video": {"channels": ["c1", "c2"], "floor": "102%"}},
+            "parts": {"silo0": {"change": "5%"}},
+            "cells": {"silo1/c2": {"floor": "100%", "ceiling": "100%"}},
+        }
+    )
+    spend = money(planner.plan(limits=limits)).reshape(last.shape)
+
+    assert spend[:, 0].sum() <= 0.9 * last[:, 0].sum() * (1 + 1e-9)
+    assert spend[:, 1:].sum() >= 1.02 * last[:, 1:].sum() * (1 - 1e-9)
+    assert abs(spend[0].sum() / last[0].sum() - 1) <= 0.05 + 1e-9
+    assert spend[1, 2] == pytest.approx(last[1, 2])
+    assert spend.sum() == pytest.approx(last.sum())
+
+
+def test_a_return_target_gives_the_largest_budget_that_keeps_it() -> None:
+    planner = small_planner()
+    now = planner.plan(limits=ANYWHERE)
+    goal = ReturnTarget(1.1 * now.planned.roi)
+    plan = planner.plan(goal, limits=ANYWHERE)
+    more = planner.plan(Budget(1.02 * plan.planned.spend), limits=ANYWHERE)
+
+    assert plan.planned.roi == pytest.approx(goal.roi, rel=1e-3)
+    assert more.planned.roi < goal.roi
+
+
+def test_a_marginal_target_spends_until_the_last_unit_brings_it() -> None:
+    planner = small_planner()
+    now = planner.plan(limits=ANYWHERE)
+    plan = planner.plan(MarginalTarget(0.8 * now.marginal_roi), limits=ANYWHERE)
+
+    assert plan.planned.spend > now.planned.spend
+    assert plan.marginal_roi == pytest.approx(0.8 * now.marginal_roi, rel=0.02)
+
+
+def test_an_outcome_target_is_reached_with_no_more_money_than_needed() -> None:
+    planner = small_planner()
+    target = 1.01 * planner.last_outcome
+    plan = planner.plan(OutcomeTarget(target), limits=ANYWHERE)
+    less = planner.plan(Budget(0.98 * plan.planned.spend), limits=ANYWHERE)
+
+    assert plan.outcome == pytest.approx(target, rel=1e-4)
+    assert less.outcome < target
+
+
+def test_a_plan_for_a_risk_has_the_higher_quantile() -> None:
+    planner = small_planner(width=0.3)
+    bold, careful = planner.plan(limits=ANYWHERE), planner.plan(limits=ANYWHERE, risk=0.1)
+    shape = planner.look.period.spend.shape
+
+    def quantile(plan: Plan) -> float:
+        drawn = planner.measures.of_spend(money(plan).reshape(shape)).drawn
+        assert drawn is not None
+        return float(np.quantile(drawn.sum(axis=(1, 2)), 0.1))
+
+    assert quantile(careful) > quantile(bold)
+    assert careful.risk == 0.1
+    with pytest.raises(RiskUnknown):
+        small_planner(width=0.0).plan(risk=0.1)
+
+
+def test_a_rhythm_spends_the_same_money_and_never_brings_less() -> None:
+    planner = small_planner()
+    plan, timed = planner.plan(), planner.plan(flight=True)
+
+    assert timed.planned.revenue >= plan.planned.revenue * (1 - 1e-6)
+    assert sum(sum(flight.spend) for flight in timed.flights) == pytest.approx(planner.last_total)
+    assert all(len(flight.spend) == plan.weeks for flight in timed.flights)
+
+
+def test_a_frontier_is_ordered_in_money_and_in_certainty() -> None:
+    frontier = small_planner(width=0.3).frontier()
+    spends, gains = zip(*((p.split.spend, p.split.revenue) for p in frontier.budgets), strict=True)
+
+    assert list(spends) == sorted(spends)
+    assert list(gains) == sorted(gains)
+    returns = [point.split.roi for point in frontier.budgets]
+    assert returns == sorted(returns, reverse=True)
+    assert len(frontier.risks) == 4
+
+
+@pytest.mark.parametrize(
+    ("goal", "limits", "error", "says"),
+    [
+        (None, {"channels": {"c9": {"floor": 1}}}, ChannelUnknown, "c9"),
+        (None, {"parts": {"south": {"floor": 1}}}, PartUnknown, "south"),
+        (None, {"channels": {"c0": {"floor": 9.0, "ceiling": 1.0}}}, LimitsContradict, "c0"),
+        (
+            None,
+            {"channels": {name: {"ceiling": "80%"} for name in ("c0", "c1", "c2")}},
+            LimitsContradict,
+            "allow",
+        ),
+        (
+            None,
+            {
+                "channels": {"c0": {"ceiling": "60%"}},
+                "groups": {"g": {"channels": ["c0", "c1"], "floor": "200%"}},
+            },
+            LimitsContradict,
+            "group g",
+        ),
+        (Budget(-1.0), {}, QuestionInvalid, "above 0"),
+        (OutcomeTarget(1e9), {}, TargetUnreachable, "out of reach"),
+        (ReturnTarget(1e6), {}, TargetUnreachable, "the best is"),
+    ],
+)
+def test_what_cannot_be_is_said(goal: object, limits: dict, error: type[PlanningError], says: str) -> None:
+    with pytest.raises(error, match=says) as caught:
+        small_planner().plan(goal, limits=limits_from(limits))  # type: ignore[arg-type]
+    assert caught.value.hint
+
+
+def test_limits_that_cannot_be_read_name_every_problem() -> None:
+    with pytest.raises(LimitsInvalid) as caught:
+        limits_from({"channels": {"c0": {"flor": 1, "ceiling": "a lot"}}, "change": -1})
+    assert all(word in str(caught.value) for word in ("channels.c0.flor", "a lot", "change"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    floors=st.lists(st.floats(0.0, 1.2), min_size=3, max_size=3),
+    widths=st.lists(st.floats(0.0, 2.0), min_size=3, max_size=3),
+    total=st.floats(0.5, 2.0),
+)
+def test_any_limits_are_kept_or_refused_by_name(
+    floors: list[float], widths: list[float], total: float
+) -> None:
+    planner = small_planner()
+    last = planner.look.period.spend[0]
+    limits = Limits(
+        channels={
+            f"c{index}": Limit(floor=floor * last[index], ceiling=(floor + width) * last[index])
+            for index, (floor, width) in enumerate(zip(floors, widths, strict=True))
+        }
+    )
+    goal = Budget(total * planner.last_total)
+    try:
+        within = planner.within(limits, goal)
+        spend = Solver(planner.look, within, None).split(goal)[0]
+    except LimitsContradict:
+        low = sum(floor * money for floor, money in zip(floors, last, strict=True))
+        high = low + sum(width * money for width, money in zip(widths, last, strict=True))
+        assert not low * (1 + 1e-9) <= goal.total <= high * (1 - 1e-9)
+        return
+    assert spend.sum() == pytest.approx(goal.total)
+    assert (spend >= np.array(floors) * last * (1 - 1e-9)).all()
+    assert (spend <= (np.array(floors) + np.array(widths)) * last * (1 + 1e-9)).all()
