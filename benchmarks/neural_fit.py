@@ -21,7 +21,7 @@ PARTS = {
     "pooled_scales": "agreeing on scales",
     "prepare": "preparing unit records",
     "train": "training steps",
-    "fit_posterior": "mode and curvature of the posterior",
+    "fit_readings": "mode and curvature of the posterior",
     "unit_records": "attribution",
     "holdout_errors": "fit of each unit",
 }

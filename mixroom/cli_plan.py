@@ -62,11 +62,22 @@ def plan(
     frontier: Annotated[
         bool, typer.Option("--frontier", help="The best splits of several totals and risks.")
     ] = False,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            help="The world the run was simulated from: say what the plan is truly worth.", metavar="DIR"
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Directory for plan.json and plan.csv.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Split next period's money so that it brings the most."""
     _require_one_question(total, target, risk=risk, flight=flight, frontier=frontier)
+    if truth is not None and (flight or frontier or silo is not None):
+        raise UsageError(
+            "--truth judges one plan of a whole run in last period's rhythm",
+            hint="leave out --flight, --frontier and --silo",
+        )
     if out is not None:
         require_directory(out)
     limits, planner = _limits(bounds, change_limit), _planner(run, weeks, by, silo)
@@ -76,9 +87,12 @@ def plan(
         from mmm_models.planning.goal_text import goal_of
 
         answer = planner.plan(goal_of(planner, total, target), limits=limits, risk=risk, flight=flight)
+    worth = None if truth is None else _true_worth(answer, planner, truth)
     if out is not None:
         _write(answer, out)
     _show(answer, as_json)
+    if worth is not None:
+        say(worth)
 
 
 def what_if(
@@ -150,6 +164,20 @@ def _write(answer: Plan | Frontier, out: Path) -> None:
 
     for path in write_answer(answer, out):
         say(f"written: {path}")
+
+
+def _true_worth(answer: Plan | Frontier, planner: Planner, world: Path) -> str:
+    """A line for stderr: what the truth says is for whoever simulates, and no part of a plan."""
+    from mmm_models.planning.plan import Plan
+    from simulations.true_regret import read_world, true_regret
+
+    assert isinstance(answer, Plan)  # a frontier was refused
+    true = true_regret(answer, planner, read_world(world))
+    gained = f", {true.regret:.0%} of what it could gain" if true.best > true.last else ""
+    return (
+        f"in truth media bring {true.planned:,.0f} with this plan, {true.last:,.0f} with last period's split of its "
+        f"money and {true.best:,.0f} with the best one: a regret of {true.of_media:.1%} of what media bring{gained}"
+    )
 
 
 def _show(answer: Any, as_json: bool) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mmm_models.attribution import Naming, results_from_sum
+from mmm_models.averaged_readings import fit_readings
 from mmm_models.diagnostics.diagnose import diagnose
 from mmm_models.diagnostics.effect_waves import effect_waves_unidentified
 from mmm_models.diagnostics.required_history import require_history
@@ -19,7 +20,7 @@ from mmm_models.log_contributions import summarise
 from mmm_models.network import MediaResponse
 from mmm_models.panel import Panel
 from mmm_models.partial_pooling import with_unit_deviations
-from mmm_models.posterior import SCOUTS, Posterior, fit_posterior
+from mmm_models.posterior import SCOUTS, Posterior
 from mmm_models.results import ExperimentCheck, Results, UnitFit
 from mmm_models.same_week_media import with_same_week_media
 from mmm_models.scaling import MediaPer, Scales, octave_counts, scale_quantities, scales_from
@@ -64,14 +65,13 @@ class NeuralMmm:
         if not data.train.any():
             raise NothingToLearnFrom(panel.silo)
         response = MediaResponse(model, scales.spend_per_revenue.tolist())
-        data = with_same_week_media(data, response)
         trained = train(response, data.some(SCOUTS), self.training, progress=progress)
-        posterior = fit_posterior(response, data)
+        posterior = fit_readings(response, data)
         experiments: tuple[ExperimentCheck, ...] = ()
         if placed:
             terms = [lift_term(lift, data, response) for lift in placed]
             before = [predicted_lift(term, response, posterior.covariance) for term in terms]
-            posterior = fit_posterior(response, data, terms)
+            posterior = fit_readings(response, data, terms)
             experiments = tuple(
                 compare_experiment(
                     term.lift,
@@ -79,6 +79,7 @@ class NeuralMmm:
                 )
                 for term, found in zip(terms, before, strict=True)
             )
+        data = with_same_week_media(data, response)  # a baseline that makes up for what lies between readings
         results = self._results(panel, data, scales, response, posterior, holdout_weeks=holdout_weeks)
         findings = (*contradictions(experiments), *results.findings, *frequency_findings(panel, response))
         results = replace(results, experiments=experiments, findings=findings)

@@ -34,7 +34,10 @@ SCOUTS = 64  # units that find the way; all of them then only have to finish it
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """Normal around `mode` [parameter] with `covariance` [parameter, parameter], order as in `get_vector`."""
+    """Normal around `mode` [parameter] with `covariance` [parameter, parameter], order as in `get_vector`.
+
+    Where two readings were averaged (`averaged_readings.py`) `mode` is their mean.
+    """
 
     mode: Array
     covariance: Array

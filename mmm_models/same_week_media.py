@@ -4,7 +4,8 @@ Where there are many units, media that differ between them tell; in a single one
 baseline may therefore also follow media of the same week: what media and sales have in common at once counts for
 little, what media sell in later weeks counts in full. A demand shock that nobody measured, and that media followed, is
 then not taken for an effect. The price: of a channel that sells at once and never later, what is believed beforehand is
-all there is. So this is done for channels about whose return something is believed, and for no other.
+all there is. So this is done for channels about whose return something is believed, and for no other; and it is one of
+two readings (`averaged_readings.py`), never the only one.
 """
 
 import torch

@@ -17,7 +17,7 @@ class BaselineSpec(_Spec):
     """Prior of each unit's own baseline: standard deviations, in multiples of its mean outcome.
 
     `same_week_media_sd` is for pooled fits of a single unit alone (`same_week_media.py`): per standard deviation of a
-    paid channel's media in the same week.
+    paid channel's media in the same week, in one of two readings.
     """
 
     intercept_sd: Positive = 10.0

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from mmm_models.errors import ModelError, StoredModelDamaged
-from mmm_models.planning.errors import ChannelUnknown, PartUnknown, PlanningError
 from mmm_models.planning.open_planner import RunMissing
+from mmm_models.planning.planning_errors import ChannelUnknown, PartUnknown, PlanningError
 from mmm_models.planning.stored_basis import PlanningDataDamaged, PlanningDataMissing
 from server.model_service_runs import RunUnknown
 from server.model_service_schemas import Problem

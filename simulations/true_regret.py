@@ -19,6 +19,7 @@ from simulations.world import World, make_world
 from simulations.world_files import SCENARIO_FILE
 
 Array = NDArray[np.float64]
+SAME_OUTCOME = 1e-3
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,9 @@ class TrueRegret:
 
 def true_regret(plan: Plan, planner: Planner, world: World) -> TrueRegret:
     """Of a plan with last period's rhythm. Limits of groups and parts are not among the plan's cells, and the best
-    split need not keep them."""
+    split need not keep them. Raises TruthUnreadable for a run of another world."""
     period = planner.look.period
+    _require_same_world(planner, world)
     truth = true_outlook(world, period)
     spend = np.array([cell.spend for cell in plan.cells])
     within = Feasible(
@@ -59,6 +61,19 @@ def true_regret(plan: Plan, planner: Planner, world: World) -> TrueRegret:
         planned=truth.revenue(spend.reshape(shape)),
         best=truth.revenue(best.reshape(shape)),
     )
+
+
+def _require_same_world(planner: Planner, world: World) -> None:
+    """Raises TruthUnreadable unless channels, silos and, where weeks are known, the period's outcome agree."""
+    basis, period = planner.basis, planner.look.period
+    names, parts = tuple(panel.silo for panel in world.panels), tuple(part.name for part in basis.parts)
+    sold = sum(float(panel.outcome[:, -period.weeks :].sum()) for panel in world.panels)
+    alike = abs(float(period.outcome.sum()) - sold) <= SAME_OUTCOME * sold or not basis.by_week
+    if basis.channels != world.scenario.channel_names or not alike or (len(parts) > 1 and parts != names):
+        raise TruthUnreadable(
+            "this run is not of that world: its channels, silos or sales differ",
+            hint="name the directory of the world whose silo files the run was made from",
+        )
 
 
 def read_world(directory: Path) -> World:

@@ -88,7 +88,7 @@ BASELINE = {
     "drift_sd": "slow drift of the level; 0 switches it off",
     "drift_weeks": "how slow",
     "same_week_media_sd": "pooled fits of a single unit: what else may have moved sales in the same week as a paid "
-    "channel's media, per standard deviation of them; 0: all that they have in common is the media's",
+    "channel's media, per standard deviation of them, in one of two readings; 0: all in common is the media's",
 }
 PRIOR = {
     "log_roi_mean": "mean log ROI of all paid channels",

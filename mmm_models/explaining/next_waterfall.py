@@ -5,10 +5,10 @@ import torch
 
 from mmm_models.explaining.estimate import estimate
 from mmm_models.explaining.waterfall import LAST, NEXT, Kind, Step, Waterfall
-from mmm_models.planning.errors import PlanningError
 from mmm_models.planning.measures import Measured, Measures, measure
 from mmm_models.planning.outlook import Outlook
 from mmm_models.planning.plan import Plan, WhatIf
+from mmm_models.planning.planning_errors import PlanningError
 
 SAME = 1e-6  # of the revenue: rounding
 

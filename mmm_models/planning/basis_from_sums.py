@@ -6,8 +6,8 @@ import numpy as np
 
 from mmm_models.attribution import Naming
 from mmm_models.contribution_totals import MULTIPLIERS
-from mmm_models.planning.errors import PlanningError
 from mmm_models.planning.plan_basis import Array, Part, PlanBasis
+from mmm_models.planning.planning_errors import PlanningError
 from mmm_models.scaling import Scales
 from mmm_models.unit_records import RecordLayout
 from mmm_models.weekly_totals import WeeklyTotals, weekly_columns, weekly_totals_from

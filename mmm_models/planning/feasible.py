@@ -6,8 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from mmm_models.planning.errors import ChannelUnknown, ChannelWithoutSpend, LimitsContradict, PartUnknown
 from mmm_models.planning.limits import Limit, Limits
+from mmm_models.planning.planning_errors import (
+    ChannelUnknown,
+    ChannelWithoutSpend,
+    LimitsContradict,
+    PartUnknown,
+)
 
 Array = NDArray[np.float64]
 UNBOUNDED = 10.0  # times all of last period's money: more than any plan reaches for

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmm_models.planning.errors import LimitsContradict
 from mmm_models.planning.feasible import Feasible
 from mmm_models.planning.goals import Budget, Goal
 from mmm_models.planning.measures import Measures
 from mmm_models.planning.plan import FrontierPoint
+from mmm_models.planning.planning_errors import LimitsContradict
 from mmm_models.planning.solve import Solver
 
 Array = NDArray[np.float64]
@@ -20,8 +20,7 @@ RISKS = (0.05, 0.1, 0.25, 0.5)
 
 @dataclass(frozen=True)
 class Frontier:
-    """`budgets`: the best split of each total. `risks`: of last period's total, the best for each quantile; no split
-    has both a higher quantile and a higher expected revenue than its neighbours."""
+    """`budgets`: the best split of each total. `risks`: of last period's total, the best for each quantile."""
 
     budgets: tuple[FrontierPoint, ...]
     risks: tuple[FrontierPoint, ...]

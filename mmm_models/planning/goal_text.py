@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mmm_models.planning.errors import PlanningError, QuestionInvalid
 from mmm_models.planning.goals import Budget, Goal, MarginalTarget, OutcomeTarget, ReturnTarget
+from mmm_models.planning.planning_errors import PlanningError, QuestionInvalid
 
 if TYPE_CHECKING:
     from mmm_models.planning.planner import Planner  # words alone are read without torch

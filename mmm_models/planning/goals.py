@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mmm_models.planning.errors import QuestionInvalid
+from mmm_models.planning.planning_errors import QuestionInvalid
 
 
 @dataclass(frozen=True)

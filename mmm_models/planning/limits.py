@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from mmm_models.planning.errors import LimitsInvalid
+from mmm_models.planning.planning_errors import LimitsInvalid
 
 PERCENT = re.compile(r"^\s*\+?(\d+(?:\.\d+)?)\s*%\s*$")
 DEFAULT_CHANGE = 0.5

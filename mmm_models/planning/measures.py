@@ -1,6 +1,7 @@
 """Splits of money measured: revenue, returns and how sure they are, every number by the same outlook."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from mmm_models.planning.plan import Split
 from mmm_models.results import NO_INTERVAL, Interval
 
 Array = NDArray[np.float64]
+TAIL = (1.0 - INTERVAL_LEVEL) / 2.0
 SAME = 1e-9  # of revenue: rounding
 STEP = 0.01  # of a cell's media: what marginal returns are measured with, as in `contribution_totals`
 PROBE = 0.01  # typical weeks: the step where a cell has no media
@@ -29,7 +31,17 @@ class Measured:
 
     def interval(self, part: int, channel: int) -> Interval:
         """Of one cell's revenue."""
-        return NO_INTERVAL if self.drawn is None else interval_of(self.drawn[:, part, channel])
+        if self._bounds is None:
+            return NO_INTERVAL
+        low, high = self._bounds[:, part, channel].tolist()
+        return Interval(low, high)
+
+    @cached_property
+    def _bounds(self) -> Array | None:
+        """All cells' at once `[end, part, channel]`."""
+        if self.drawn is None:
+            return None
+        return np.asarray(np.quantile(self.drawn, (TAIL, 1.0 - TAIL), axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +55,11 @@ class Measures:
     def of(cls, look: Outlook) -> "Measures":
         """Last period's own split, measured as any other."""
         return cls(look, measure(look, torch.from_numpy(look.period.intensity), look.period.spend))
+
+    @cached_property
+    def last_split(self) -> Split:
+        """The last period's, beside itself."""
+        return self.split("last period", self.last)
 
     def of_spend(self, spend: Array) -> Measured:
         """A split in money `[part, channel]`."""
@@ -113,6 +130,5 @@ def _gain(moved: Array, found: Array, group: list[int], *, alone: bool) -> Array
 
 def interval_of(drawn: Array) -> Interval:
     """The middle of the draws at `INTERVAL_LEVEL`."""
-    tail = (1.0 - INTERVAL_LEVEL) / 2.0
-    low, high = np.quantile(drawn, (tail, 1.0 - tail))
+    low, high = np.quantile(drawn, (TAIL, 1.0 - TAIL))
     return Interval(float(low), float(high))

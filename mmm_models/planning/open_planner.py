@@ -3,8 +3,8 @@
 from enum import StrEnum
 from pathlib import Path
 
-from mmm_models.planning.errors import PlanningError
 from mmm_models.planning.planner import Planner
+from mmm_models.planning.planning_errors import PlanningError
 
 
 class By(StrEnum):

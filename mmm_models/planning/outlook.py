@@ -77,8 +77,12 @@ class Outlook:
         """`expected` and `drawn` for the price of one."""
         if self.possible is None:
             return self.expected(intensity), None
-        found = self.possible.outcome(intensity)
-        return found.mean(dim=0), widened(self.possible, found, intensity, torch.from_numpy(self.seen))
+        seen = torch.from_numpy(self.seen)
+        if not self.possible.exceeds(intensity, seen):
+            found = self.possible.outcome(intensity)
+            return found.mean(dim=0), found
+        found, flat = self.possible.outcomes_below(intensity, seen)
+        return found.mean(dim=0), widened(self.possible, found, flat, intensity, seen)
 
     def intensity(self, spend: Array) -> Tensor:
         """What this spend `[part, channel]` buys; channels without a price stay as they were."""

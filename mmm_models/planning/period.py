@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmm_models.planning.errors import QuestionInvalid
 from mmm_models.planning.plan_basis import Part, PlanBasis
+from mmm_models.planning.planning_errors import QuestionInvalid
 
 Array = NDArray[np.float64]
 MOST_WEEKS = 52

@@ -68,7 +68,7 @@ def plan_report(
         last_outcome=last_outcome,
         outcome=last_outcome + planned.gain / worth,
         planned=planned,
-        last=measures.split("last period", last),
+        last=measures.last_split,
         others=tuple(
             replace(measures.split(name, measures.of_spend(money)), keeps_limits=within.keeps(money.ravel()))
             for name, money in naive_splits(measures, float(spend.sum()))

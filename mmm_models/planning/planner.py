@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from mmm_models.planning.errors import RiskUnknown
 from mmm_models.planning.feasible import Feasible, feasible
 from mmm_models.planning.flighting import best_rhythm
 from mmm_models.planning.frontier import Frontier, budget_frontier, risk_frontier
@@ -16,6 +15,7 @@ from mmm_models.planning.outlook import Outlook, outlook
 from mmm_models.planning.plan import Plan, WhatIf
 from mmm_models.planning.plan_basis import PlanBasis
 from mmm_models.planning.plan_report import plan_report
+from mmm_models.planning.planning_errors import RiskUnknown
 from mmm_models.planning.solve import Solver
 from mmm_models.planning.stored_basis import load_basis
 from mmm_models.planning.what_if import Change, what_if

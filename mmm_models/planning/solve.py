@@ -11,12 +11,12 @@ from scipy.optimize import brentq
 
 from mmm_models.planning.allocate import allocate
 from mmm_models.planning.cell_curves import CellCurves, expected_curves
-from mmm_models.planning.errors import LimitsContradict, QuestionInvalid, TargetUnreachable
 from mmm_models.planning.feasible import Feasible
 from mmm_models.planning.goals import Budget, Goal, MarginalTarget, OutcomeTarget, ReturnTarget
 from mmm_models.planning.objectives import Objective, expected_revenue, quantile_revenue
 from mmm_models.planning.outlook import Outlook
 from mmm_models.planning.piecewise import Aim
+from mmm_models.planning.planning_errors import LimitsContradict, QuestionInvalid, TargetUnreachable
 from mmm_models.planning.polish import MOST_CELLS, polish
 
 Array = NDArray[np.float64]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from mmm_models.contribution_totals import MULTIPLIERS
-from mmm_models.planning.errors import PlanningError
 from mmm_models.planning.plan_basis import Array, Part, PlanBasis
+from mmm_models.planning.planning_errors import PlanningError
 
 FILE_NAME, FORMAT = "planning.json", "mixroom-planning/1"
 KINDS = ("paid", "organic")

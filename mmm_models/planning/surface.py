@@ -5,6 +5,7 @@ nothing of what was there before: what keeping up the plan would bring, in a mea
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ Array = NDArray[np.float64]
 
 
 TINY = 1e-15
+NOTICED = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,55 @@ class Surface:
 
     def outcome(self, intensity: Float[Tensor, "part channel"]) -> Float[Tensor, "draw part channel"]:
         """The period's contribution of each channel at this mean week's intensity, synergies shared equally."""
-        return self.by_week(self.log_media(intensity)).sum(dim=2)
+        if self.draws.pairs:
+            return self.by_week(self.log_media(intensity)).sum(dim=2)
+        # The same numbers from what was worked out before; in place, as memory is what takes time here.
+        steps = self._slope[:, None, :] * _log(intensity)
+        shapes = torch.sigmoid_(self._exponents + steps[..., None, None])
+        return (shapes.sum(dim=-1) * self._heights).sum(dim=-1)
+
+    def outcomes_below(
+        self, intensity: Float[Tensor, "part channel"], most: Float[Tensor, "part channel"]
+    ) -> tuple[Float[Tensor, "draw part channel"], Float[Tensor, "draw part channel"]]:
+        """`outcome`, and what it were if carried-over media of no week were above `most`."""
+        if self.draws.pairs:
+            capped = torch.minimum(self.log_media(intensity), most.log()[:, None, :])
+            return self.outcome(intensity), self.by_week(capped).sum(dim=2)
+        with (
+            torch.no_grad()
+        ):  # everything in one piece of memory: a second one of its size takes longer than the sums
+            steps = self._slope[:, None, :] * _log(intensity)
+            shapes = torch.sigmoid_(self._exponents + steps[..., None, None])
+            found = (shapes.sum(dim=-1) * self._heights).sum(dim=-1)
+            at_most = most.log()[:, :, None] + self.log_levels - self.draws.log_half[:, None, :, None]
+            highest = torch.sigmoid(self._slope[:, None, :, None] * at_most)[..., None]
+            above = shapes.sub_(highest).relu_()
+            return found, found - (above.sum(dim=-1) * self._heights).sum(dim=-1)
+
+    def exceeds(self, intensity: Float[Tensor, "part channel"], most: Float[Tensor, "part channel"]) -> bool:
+        """Whether carried-over media of any week are noticeably above `most` under any draw."""
+        return bool((self._log_peak + _log(intensity) > most.log() + NOTICED).any())
+
+    @cached_property
+    def _log_peak(self) -> Float[Tensor, "draw part channel"]:
+        return self.log_carried.amax(dim=2)
+
+    @cached_property
+    def _slope(self) -> Float[Tensor, "draw channel"]:
+        return self.draws.log_slope.exp()
+
+    @cached_property
+    def _exponents(self) -> Float[Tensor, "draw part channel level week"]:
+        """What the sigmoids of saturation see of the pattern; a question only adds to it."""
+        at_levels = self.log_carried.unsqueeze(-1) + self.log_levels[:, None]
+        half = self.draws.log_half[:, None, None, :, None]
+        return (self._slope[:, None, None, :, None] * (at_levels - half)).permute(0, 1, 3, 4, 2).contiguous()
+
+    @cached_property
+    def _heights(self) -> Float[Tensor, "draw part channel level"]:
+        """What each sigmoid contributes in a week where it is one."""
+        scale = self.draws.effect * self.noise / torch.sigmoid(-self._slope * self.draws.log_half)
+        return scale[:, None, :, None] * (self.weights * self.level[:, None, None])
 
     def log_media(self, intensity: Float[Tensor, "part channel"]) -> Float[Tensor, "draw part week channel"]:
         """Logarithm of carried-over media at this mean week's intensity."""

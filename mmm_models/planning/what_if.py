@@ -9,10 +9,15 @@ import torch
 from numpy.typing import NDArray
 
 from mmm_models.planning.doubts import doubts
-from mmm_models.planning.errors import ChannelUnknown, ChannelWithoutSpend, PartUnknown, QuestionInvalid
 from mmm_models.planning.measures import Measures, measure
 from mmm_models.planning.plan import ChangedChannel, WhatIf
 from mmm_models.planning.plan_report import outcome_interval
+from mmm_models.planning.planning_errors import (
+    ChannelUnknown,
+    ChannelWithoutSpend,
+    PartUnknown,
+    QuestionInvalid,
+)
 
 Array = NDArray[np.float64]
 RELATIVE = re.compile(r"^([+-]?)(\d+(?:\.\d+)?)\s*%$")
@@ -77,7 +82,7 @@ def what_if(measures: Measures, changes: Sequence[Change]) -> WhatIf:
         last_outcome=outcome,
         outcome=outcome + split.gain / worth,
         changed=split,
-        last=measures.split("last period", last),
+        last=measures.last_split,
         channels=tuple(
             ChangedChannel(
                 part.name,

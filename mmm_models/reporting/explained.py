@@ -8,7 +8,7 @@ from mmm_models.explaining.explained_run import explain_run, with_plan, with_sto
 from mmm_models.explaining.explanation import Explanation
 from mmm_models.explaining.stored_plan import read_plan
 from mmm_models.explaining.words import insight, sentences
-from mmm_models.planning.errors import ChannelUnknown
+from mmm_models.planning.planning_errors import ChannelUnknown
 from mmm_models.reporting.figure import Figure
 from mmm_models.reporting.health import HealthCheck
 from mmm_models.reporting.health_checks import health_checks

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import mixroom
-from mmm_models.planning.errors import TargetUnreachable
 from mmm_models.planning.goal_text import GoalsContradict
+from mmm_models.planning.planning_errors import TargetUnreachable
 from tests.small_run import CHANNELS, SmallRun, fit_small_run
 
 
@@ -330,3 +330,13 @@ def test_a_silo_file_with_problems_is_reported_as_everywhere(terminal, small, tm
     seen = terminal("plan", small.run, "--silo", broken)
     assert seen.code == 1
     assert "have problems, listed above" in seen.err
+
+
+def test_a_simulated_run_is_told_what_its_plan_is_truly_worth(terminal, tmp_path):
+    world, run = tmp_path / "world", tmp_path / "run"
+    assert terminal("world", "geo", "--out", world).code == 0
+    assert terminal("fit", *sorted(world.glob("silo-*.toml")), "--out", run).code == 0
+
+    assert "a regret of" in terminal("plan", run, "--truth", world).err
+    assert "no world is written" in refuse(terminal, "plan", run, "--truth", run)
+    assert "--flight" in refuse(terminal, "plan", run, "--truth", world, "--flight", code=2)

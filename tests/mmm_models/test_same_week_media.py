@@ -124,9 +124,9 @@ def test_a_hidden_shock_that_media_followed_is_not_taken_for_what_they_sold() ->
         return found["video"] + found["search"], named
 
     trusting, named = fit(OFF)
-    careful, also_named = fit(ModelSpec())
+    averaged, also_named = fit(ModelSpec())
 
     assert trusting > 1.0  # of the two errors together
-    assert abs(careful) < 0.6 * trusting
+    assert abs(averaged) < 0.75 * trusting
     assert "search" in named & also_named
     assert "tv" not in named | also_named

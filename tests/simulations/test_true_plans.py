@@ -11,6 +11,7 @@ from mmm_models.planning.basis_of_panel import basis_of_panel
 from mmm_models.planning.goals import Budget
 from mmm_models.planning.period import last_period
 from mmm_models.planning.planner import Planner
+from mmm_models.stored_model import StoredModel
 from simulations.errors import TruthUnreadable
 from simulations.scenario import load_scenario
 from simulations.true_outlook import true_basis, true_outlook
@@ -42,9 +43,14 @@ def test_money_not_spent_brings_nothing_and_twice_brings_less_than_twice(world: 
     assert truth.revenue(spend) < truth.revenue(2.0 * spend) < 2.0 * truth.revenue(spend)
 
 
-def test_no_plan_beats_the_best_split_of_the_truth(world: World) -> None:
+@pytest.fixture(scope="module")
+def model(world: World) -> StoredModel:
     panel = pool(world.panels)
-    model = stored_model_of(NeuralMmm().fit(panel, holdout_weeks=24), panel, holdout_weeks=24)
+    return stored_model_of(NeuralMmm().fit(panel, holdout_weeks=24), panel, holdout_weeks=24)
+
+
+def test_no_plan_beats_the_best_split_of_the_truth(world: World, model: StoredModel) -> None:
+    panel = pool(world.panels)
     for parts in ("all", "silo"):
         planner = Planner(model, basis_of_panel(panel, model, parts))
         for more in (1.0, 1.2):
@@ -61,3 +67,12 @@ def test_a_written_world_is_made_again(world: World, tmp_path) -> None:
     np.testing.assert_array_equal(again.silos[1].contribution, world.silos[1].contribution)
     with pytest.raises(TruthUnreadable):
         read_world(tmp_path)
+
+
+def test_a_run_of_another_world_is_refused(world: World, model: StoredModel) -> None:
+    panel = pool(world.panels)
+    planner = Planner(model, basis_of_panel(panel, model))
+    other = make_world(load_scenario("geo", seed=2).model_copy(update=SMALL))
+
+    with pytest.raises(TruthUnreadable, match="not of that world"):
+        true_regret(planner.plan(), planner, other)

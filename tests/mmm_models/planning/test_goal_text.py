@@ -2,7 +2,6 @@
 
 import pytest
 
-from mmm_models.planning.errors import QuestionInvalid
 from mmm_models.planning.goal_text import (
     GoalsContradict,
     changes_of,
@@ -11,6 +10,7 @@ from mmm_models.planning.goal_text import (
     require_one_goal,
 )
 from mmm_models.planning.goals import MarginalTarget, OutcomeTarget, ReturnTarget
+from mmm_models.planning.planning_errors import QuestionInvalid
 from mmm_models.planning.what_if import Change
 
 

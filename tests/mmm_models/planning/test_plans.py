@@ -8,7 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from mmm_models.planning.errors import (
+from mmm_models.planning.goals import Budget, MarginalTarget, OutcomeTarget, ReturnTarget
+from mmm_models.planning.limits import Limit, Limits, limits_from
+from mmm_models.planning.plan import Plan
+from mmm_models.planning.planner import Planner
+from mmm_models.planning.planning_errors import (
     ChannelUnknown,
     LimitsContradict,
     LimitsInvalid,
@@ -18,10 +22,6 @@ from mmm_models.planning.errors import (
     RiskUnknown,
     TargetUnreachable,
 )
-from mmm_models.planning.goals import Budget, MarginalTarget, OutcomeTarget, ReturnTarget
-from mmm_models.planning.limits import Limit, Limits, limits_from
-from mmm_models.planning.plan import Plan
-from mmm_models.planning.planner import Planner
 from mmm_models.planning.solve import Solver
 from tests.mmm_models.planning.small_planners import small_planner
 

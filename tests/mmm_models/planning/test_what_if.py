@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmm_models.planning.errors import (
+from mmm_models.planning.planning_errors import (
     ChannelUnknown,
     ChannelWithoutSpend,
     PartUnknown,
