@@ -4,6 +4,7 @@ Every plan and every what-if answer asks this one object, so their numbers agree
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from mmm_models.intervals import INTERVAL_LEVEL
 from mmm_models.planning.draws import DRAWS, Draws, central, posterior_draws
-from mmm_models.planning.extrapolation import widened
+from mmm_models.planning.extrapolation import Extrapolation
 from mmm_models.planning.level_mixture import level_mixture
 from mmm_models.planning.period import Period, last_period
 from mmm_models.planning.plan_basis import PlanBasis
@@ -75,14 +76,14 @@ class Outlook:
         self, intensity: Float[Tensor, "part channel"]
     ) -> tuple[Float[Tensor, "part channel"], Float[Tensor, "draw part channel"] | None]:
         """`expected` and `drawn` for the price of one."""
-        if self.possible is None:
+        if self._spread is None:
             return self.expected(intensity), None
-        seen = torch.from_numpy(self.seen)
-        if not self.possible.exceeds(intensity, seen):
-            found = self.possible.outcome(intensity)
-            return found.mean(dim=0), found
-        found, flat = self.possible.outcomes_below(intensity, seen)
-        return found.mean(dim=0), widened(self.possible, found, flat, intensity, seen)
+        found, wide = self._spread.widened(intensity)
+        return found.mean(dim=0), wide
+
+    @cached_property
+    def _spread(self) -> Extrapolation | None:
+        return None if self.possible is None else Extrapolation(self.possible, torch.from_numpy(self.seen))
 
     def intensity(self, spend: Array) -> Tensor:
         """What this spend `[part, channel]` buys; channels without a price stay as they were."""

@@ -75,7 +75,8 @@ class Surface:
 
     def exceeds(self, intensity: Float[Tensor, "part channel"], most: Float[Tensor, "part channel"]) -> bool:
         """Whether carried-over media of any week are noticeably above `most` under any draw."""
-        return bool((self._log_peak + _log(intensity) > most.log() + NOTICED).any())
+        limit = torch.where(most > 0, most.log() + NOTICED, torch.inf)
+        return bool((self._log_peak + _log(intensity) > limit).any())
 
     @cached_property
     def _log_peak(self) -> Float[Tensor, "draw part channel"]:
