@@ -85,9 +85,9 @@ def _table(told: Explanation, panels: list[_Panel]) -> Table:
 
 def _how_to_read(told: Explanation) -> str:
     return (
-        f"Each dot is one silo over {told.period}, in the order of the legend from top to bottom. All silos share one "
-        "response: they differ here by how much media they run, for what price, and how large they are. Whether a "
-        "channel works better in one of them, only an experiment there can tell."
+        f"Each dot is one silo over {told.period}, in the order of the legend from top to bottom. They differ by how "
+        "much media they run, at what price, how large they are, and by how far their own weeks move them from the "
+        "shared response. Whether a channel really works better in one of them, only an experiment there can tell."
     )
 
 
