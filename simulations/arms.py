@@ -11,6 +11,7 @@ from mmm_models.evaluation import holdout_errors
 from mmm_models.family import ModelFamily
 from mmm_models.neural_mmm import NeuralMmm
 from mmm_models.panel import Panel, pool
+from mmm_models.partial_pooling import with_unit_deviations
 from mmm_models.reporting.report_input import ArmRow
 from mmm_models.results import HoldoutFit, Interval, Results
 from mmm_models.stored_model import StoredModel
@@ -67,7 +68,8 @@ def measure_federated(
     data = prepare(
         panel, model.scales, model.description.model, holdout_weeks=model.description.holdout_weeks
     )
-    errors = holdout_errors(model.response(), data)
+    response = model.response()
+    errors = holdout_errors(response, with_unit_deviations(data, response))  # as every silo measures itself
     nrmse = math.sqrt(errors.squared.sum() / errors.weeks.sum())
     return _measured(results, nrmse, float(errors.mape[errors.weeks > 0].mean()), seconds)
 

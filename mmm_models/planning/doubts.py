@@ -11,12 +11,28 @@ from mmm_models.results import Finding
 
 Array = NDArray[np.float64]
 BEYOND, FAR_BEYOND = 1.05, 1.75
-TOSS_UP = 0.75
+TOSS_UP, WHOLE = 0.75, 1.0
 
 
 def doubts(look: Outlook, reach: Array, split: Split) -> tuple[Finding, ...]:
     """Of a split whose media reach so high `[part, channel]`, as multiples of the highest ever observed."""
     return (*_beyond(look, reach), *_toss_up(split), *_unknown(look))
+
+
+def spent_beyond(marginal_roi: float, currency: str) -> tuple[Finding, ...]:
+    """Where the last unit of money comes back less than whole; without a currency nobody knows what whole is."""
+    if not currency or not marginal_roi < WHOLE:
+        return ()
+    return (
+        Finding(
+            "spent-beyond-return",
+            "review",
+            (),
+            f"The last {currency} of this plan brings {marginal_roi:.2f} {currency} of revenue: at the margin "
+            "money does not come back, however it is split.",
+            "Ask for the budget at which it does, with a marginal return as target: 1, or more for margins.",
+        ),
+    )
 
 
 def _beyond(look: Outlook, reach: Array) -> Iterator[Finding]:

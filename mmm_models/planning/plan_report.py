@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mmm_models.planning.doubts import doubts
+from mmm_models.planning.doubts import doubts, spent_beyond
 from mmm_models.planning.feasible import Feasible
 from mmm_models.planning.flighting import Rhythm
 from mmm_models.planning.goals import Goal
@@ -54,7 +54,7 @@ def plan_report(
         for p, part in enumerate(look.basis.parts)
         for c, channel in enumerate(look.basis.channels)
     )
-    planned = measures.split("plan", found)
+    planned, shared = measures.split("plan", found), _shared(returns, bounds)
     worth = look.period.revenue.sum() / look.period.outcome.sum()
     last_outcome = float(look.period.outcome.sum())
     return Plan(
@@ -74,8 +74,8 @@ def plan_report(
             for name, money in naive_splits(measures, float(spend.sum()))
         ),
         cells=cells,
-        marginal_roi=_shared(returns, bounds),
-        findings=doubts(look, reach, planned),
+        marginal_roi=shared,
+        findings=(*doubts(look, reach, planned), *spent_beyond(shared, look.basis.currency)),
         flights=() if rhythm is None else _flights(measures, found, rhythm),
         outcome_interval=outcome_interval(last_outcome, planned.gain_interval, worth),
     )

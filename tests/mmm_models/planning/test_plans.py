@@ -252,3 +252,13 @@ def test_any_limits_are_kept_or_refused_by_name(
     assert spend.sum() == pytest.approx(goal.total)
     assert (spend >= np.array(floors) * last * (1 - 1e-9)).all()
     assert (spend <= (np.array(floors) + np.array(widths)) * last * (1 + 1e-9)).all()
+
+
+def test_money_that_does_not_come_back_is_said() -> None:
+    planner = small_planner()
+    worth = planner.plan(limits=ANYWHERE)
+    beyond = planner.plan(MarginalTarget(0.5), limits=ANYWHERE)
+
+    assert worth.marginal_roi > 1
+    assert "spent-beyond-return" not in {finding.code for finding in worth.findings}
+    assert "spent-beyond-return" in {finding.code for finding in beyond.findings}
