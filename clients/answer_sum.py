@@ -17,6 +17,7 @@ from clients.silo_data import read_silo_data
 from clients.silo_home import SiloHome
 from mmm_models.federated_spec import FederatedModel
 from privacy.secure_noise import NoiseSource, SecureNoise
+from privacy.sum_schedule import Purpose
 from privacy.wire import SumRequest
 
 
@@ -32,7 +33,7 @@ def answer_sum(spec_path: Path, home: SiloHome, session: Session, request: SumRe
     """Compute this silo's part.
 
     Private runs: only the sums that were charged (OutOfOrder), each in one wording about one panel only
-    (ReplayRefused): other words or other data under the same noise would subtract the noise.
+    (ReplayRefused): other words or other data under the same noise would subtract the noise. Others: one report a run.
     """
     invitation = session.invitation
     model = FederatedModel.model_validate_json(invitation.model)
@@ -40,6 +41,8 @@ def answer_sum(spec_path: Path, home: SiloHome, session: Session, request: SumRe
     noise: NoiseSource = SecureNoise()
     if privacy.private:
         require_planned(request, model, privacy)
+    elif request.purpose == Purpose.REPORT:
+        home.report_once(request.run_id, _wording(request))
     data = read_silo_data(spec_path, model)
     if privacy.private:
         answered = hashlib.sha256(request.model_digest + data.digest).digest()
@@ -56,3 +59,8 @@ def answer_sum(spec_path: Path, home: SiloHome, session: Session, request: SumRe
     if contribution.experiments:
         save_experiments(contribution.experiments, home.run_directory(request.run_id))
     return Answer(replace(session, units=contribution.units), contribution.integers)
+
+
+def _wording(request: SumRequest) -> bytes:
+    """What a question asks, whatever its number."""
+    return hashlib.sha256(b"".join(hashlib.sha256(value).digest() for value in request.values)).digest()

@@ -24,7 +24,8 @@ from privacy.secure_noise import KeyedNoise, NoiseSource
 NOISE_KEY_BYTES = 32
 # A line of what was answered, as json.dumps writes it; matching is many times faster than parsing every line.
 _ENTRY = re.compile(r'\{"number": (\d+), "digest": "([0-9a-f]*)"\}\n')
-ENCLAVE_ROOTS, UNITS, SEALED = "enclave-roots", "units.json", "sealed.jsonl"
+ENCLAVE_ROOTS, UNITS = "enclave-roots", "units.json"
+SEALED, REPORTED = "sealed.jsonl", "reported.jsonl"
 TERMS = 0  # number of what a run was agreed on, among what it was answered or sealed; sums count from 1
 
 
@@ -158,6 +159,17 @@ class SiloHome:
         self._answer_once(run_id, number, digest, repeatable=not once)
         label = f"{run_id}|{number}|".encode() + digest
         return KeyedNoise(hmac.new(self._noise_key, label, hashlib.sha256).digest())
+
+    def report_once(self, run_id: str, digest: bytes) -> None:
+        """Hold this silo to the first wording of a run's report, for ever: two that differ in the calendar or the model
+        would tell by their difference what single silos' weeks or experiments are. Raises OutOfOrder.
+        """
+        record = self.run_directory(run_id) / REPORTED
+        if self._note_first(record, TERMS, digest) not in (None, digest.hex()):
+            raise OutOfOrder(
+                f"{self.silo} has already answered this run's report in another wording; nothing was sent",
+                hint="resume with the same settings, or start a new run",
+            )
 
     def keep_units(self, run_id: str, units: float) -> None:
         """Remember for a resumed run, which does not ask for the scales again, what they made of the units."""

@@ -178,13 +178,14 @@ def _period(answer: Plan | WhatIf) -> str:
 
 
 def _tell_outcome(answer: Plan | WhatIf) -> None:
-    change = answer.outcome / answer.last_outcome - 1.0
     text = f"the whole outcome: {answer.outcome:,.0f} {answer.outcome_unit}".rstrip()
-    text += f" ({change:+.1%} of last period's {answer.last_outcome:,.0f}"
-    if math.isfinite(answer.interval_level):
-        low, high = answer.outcome_interval.low, answer.outcome_interval.high
-        text += f"; between {low / answer.last_outcome - 1:+.1%} and {high / answer.last_outcome - 1:+.1%}"
-    say(f"{text}), all else as it was")
+    last, bounds = answer.last_outcome, answer.outcome_interval
+    if last > 0:
+        text += f" ({answer.outcome / last - 1.0:+.1%} of last period's {last:,.0f}"
+        if math.isfinite(answer.interval_level):
+            text += f"; between {bounds.low / last - 1:+.1%} and {bounds.high / last - 1:+.1%}"
+        text += ")"
+    say(f"{text}, all else as it was")
     if math.isfinite(answer.interval_level):
         say(f"intervals are {answer.interval_level:.0%} intervals, if the model's form is right")
 

@@ -1,8 +1,8 @@
 """The weeks that silos have in common, agreed on without any silo saying which are its own.
 
 Each silo marks the seasons (quarters of 13 weeks) in which it observed an outcome and the weekday its weeks start on;
-marks are only ever seen as sums over silos. The calendar is whole seasons, from the first one that anybody marked to
-the last.
+marks are only ever seen as sums over silos. The calendar is whole seasons in a row, each marked by so many silos that
+a sum of its weeks is a sum over that many.
 """
 
 from __future__ import annotations
@@ -87,13 +87,18 @@ def calendar_marks(panel: Panel) -> Array:
     return np.concatenate([seasons, weekdays])
 
 
-def calendar_from(marks: Array) -> Calendar | None:
-    """The calendar from marks summed over silos: the most recent `MOST_WEEKS` weeks of all that any silo marked, from
-    the weekday that most silos start on. None where nobody marked a season."""
-    marked = np.flatnonzero(marks[:SEASONS] > 0)
+def calendar_from(marks: Array, *, fewest: int = 1) -> Calendar | None:
+    """The calendar from marks summed over silos: the most recent seasons in a row that at least `fewest` silos marked,
+    `MOST_WEEKS` at most, from the weekday that most silos start on. None where there is no such season.
+
+    A season that fewer marked would be those silos' own weeks, and one silo's stray date would move everybody's.
+    """
+    marked = np.flatnonzero(marks[:SEASONS] > fewest - 0.5)
     if not marked.size:
         return None
-    first, last = int(marked[0]), int(marked[-1])
+    last = int(marked[-1])
+    gaps = np.flatnonzero(np.diff(marked) > 1) if fewest > 1 else marked[:0]
+    first = int(marked[gaps[-1] + 1]) if gaps.size else int(marked[0])
     first = max(first, last + 1 - MOST_SEASONS)
     weekday = int(marks[SEASONS:].argmax())
     start = EPOCH + timedelta(days=first * DAYS_PER_SEASON + weekday)

@@ -16,6 +16,7 @@ from mmm_models.network import MediaResponse
 from mmm_models.planning.basis_from_sums import basis_from_sum
 from mmm_models.planning.basis_from_totals import basis_from_totals
 from mmm_models.planning.plan_basis import PlanBasis
+from mmm_models.planning.planning_errors import PlanningError
 from mmm_models.private_records import RecordFrame, draft_frame, report_frame, with_counts
 from mmm_models.results import Finding, Results
 from mmm_models.scaling import Scales, scales_from
@@ -118,7 +119,9 @@ def _agree_on_scales(asking: Asking, plan: RunPlan) -> Agreed:
     noise_floor = _count_noise(plan, len(answer.silos))
     scales = scales_from(layout.octaves(total), plan.model.media_per, ignore_below=noise_floor)
     units = max(layout.units(total), 1.0)
-    calendar = None if plan.privacy.private else calendar_from(layout.marks(total))
+    calendar = None
+    if not plan.privacy.private:
+        calendar = asking.store.first_calendar(calendar_from(layout.marks(total), fewest=plan.fewest))
     asking.store.event("scales", media=scales.media.tolist(), units=units)
     return Agreed(plan, scales, units, calendar)
 
@@ -182,12 +185,14 @@ def _report(asking: Asking, agreed: Agreed, state: ModelState, covariance: Array
         known = summarise(total, layout, response, covariance, outcome=agreed.scales.outcome)
         names = tuple(channel.name for channel in naming.channels)
         results = replace(results, findings=prior_dominated(names, known))
-    if layout.experiments:
+    if layout.experiments and state.round > plan.rounds:
         results = replace(results, findings=(*_experiments(layout.split(total)), *results.findings))
-    if layout.calendar is None or not layout.split(total)["weekly"].any():
-        noise = np.zeros(layout.channels)  # none of the panels' dates is one: only totals are known
-        return Reported(results, basis_from_totals(results, weeks=plan.model.weeks, noise=noise))
-    return Reported(results, basis_from_sum(total, layout=layout, naming=naming, scales=agreed.scales))
+    try:
+        basis = basis_from_sum(total, layout=layout, naming=naming, scales=agreed.scales)
+    except PlanningError as error:  # the silos have no weeks in common: only totals are known
+        asking.store.event("weeks_unknown", reason=str(error))
+        basis = basis_from_totals(results, weeks=plan.model.weeks, noise=np.zeros(layout.channels))
+    return Reported(results, basis)
 
 
 def _uncalibrated(store: RunStore, agreed: Agreed) -> Uncalibrated:

@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from mmm_models.week_calendar import Calendar
 from server.aggregation import ModelState
 from server.errors import CheckpointDamaged, RunStoreError
 from server.settings import RunSettings
 
 RUN_FILE, EVENTS_FILE, METRICS_FILE, CHECKPOINTS = "run.json", "events.jsonl", "metrics.csv", "checkpoints"
+CALENDAR = "calendar.json"
 CHECKPOINT_FORMAT = "mixroom-checkpoint/2"
 PACKAGES = ("torch", "flwr", "opacus", "numpy", "pandas", "cryptography")
 METRIC_COLUMNS = ("round", "loss", "nrmse", "mape", "silos", "seconds", "bytes_per_silo", "clip_norm")
@@ -98,6 +100,16 @@ class RunStore:
         stored = list((self.directory / CHECKPOINTS).glob("round-*.json"))
         newest = max(stored, key=lambda path: (len(path.name), path.name), default=None)
         return load_checkpoint(newest, self.run_id) if newest else None
+
+    def first_calendar(self, found: Calendar | None) -> Calendar | None:
+        """The calendar that the run began with, `found` the first time: silos answer about one calendar a run only, and
+        a resumed run may sum the marks of fewer silos."""
+        path = self.directory / CALENDAR
+        if not path.exists():
+            write_json(path, None if found is None else found.model_dump(mode="json"))
+            return found
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return None if kept is None else Calendar.model_validate(kept)
 
     def checkpoint_up_to(self, rounds: int) -> ModelState:
         """The last one stored after at most so many rounds. Raises CheckpointDamaged when there is none."""

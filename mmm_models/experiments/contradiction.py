@@ -52,8 +52,9 @@ def contradictions(checks: Iterable[ExperimentCheck]) -> tuple[Finding, ...]:
 
 def calibration_findings(experiments: int, contradicting: int) -> tuple[Finding, ...]:
     """What a federated run may say of the silos' experiments, of which it knows the number alone."""
-    if not experiments:
-        return ()
+    if experiments <= 0 or not 0 <= contradicting <= experiments:
+        text = "The model was calibrated with experiments of silos that are not in the report."
+        return (Finding(CALIBRATED, "review", (), text, "Ask the silos for their experiments.json."),)
     are = "1 experiment" if experiments == 1 else f"{experiments} experiments"
     said = f"The model was calibrated with {are} of the silos"
     if not contradicting:

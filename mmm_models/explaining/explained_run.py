@@ -6,10 +6,11 @@ from pathlib import Path
 from mmm_models.explaining.absence import Absence
 from mmm_models.explaining.explanation import Explanation, explain
 from mmm_models.explaining.next_waterfall import PlanOfAnotherRun, plan_waterfall
-from mmm_models.explaining.stored_plan import FILE_NAME, read_plan
+from mmm_models.explaining.stored_plan import FILE_NAME, PlanUnreadable, read_plan
 from mmm_models.planning.open_planner import By, open_planner
 from mmm_models.planning.plan import Plan
 from mmm_models.planning.plan_basis import EVERYTHING
+from mmm_models.planning.planning_errors import PlanningError
 from mmm_models.planning.stored_basis import load_basis
 from mmm_models.stored_model import load_model
 
@@ -44,4 +45,7 @@ def with_stored_plan(told: Explanation, run: Path) -> Explanation:
         gone = Absence(
             "the plan", f"{FILE_NAME} was made from another run, or before this one's last fit", error.hint
         )
+        return replace(told, absences=(*told.absences, gone))
+    except (PlanningError, PlanUnreadable) as error:
+        gone = Absence("the plan", f"{FILE_NAME} cannot be shown beside this run: {error}", error.hint)
         return replace(told, absences=(*told.absences, gone))

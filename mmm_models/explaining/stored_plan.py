@@ -30,5 +30,5 @@ def read_plan(directory: Path) -> Plan:
         return TypeAdapter(Plan).validate_python(null_to_nan(content))
     except FileNotFoundError as error:
         raise PlanUnreadable(path, "does not exist") from error
-    except (ValidationError, ValueError, OSError) as error:
+    except (ValidationError, ValueError, OSError, RecursionError) as error:
         raise PlanUnreadable(path, "is damaged") from error

@@ -6,19 +6,17 @@ import numpy as np
 
 from mmm_models.attribution import Naming
 from mmm_models.contribution_totals import MULTIPLIERS
-from mmm_models.planning.plan_basis import Array, Part, PlanBasis
+from mmm_models.planning.plan_basis import EVERYTHING, Array, Part, PlanBasis
 from mmm_models.planning.planning_errors import PlanningError
 from mmm_models.scaling import Scales
 from mmm_models.unit_records import RecordLayout
 from mmm_models.weekly_totals import WeeklyTotals, weekly_columns, weekly_totals_from
 
-EVERYTHING = "all"
-
 
 @dataclass(frozen=True, eq=False)
 class PartSums:
-    """What the units of one part add up to: their weeks, and over all weeks `curves` [channel, multiplier] and
-    `outcome` in multiples of `Scales.outcome`, `revenue` of `Scales.money`."""
+    """What the units of one part add up to: their weeks with `curves` [channel, multiplier] over them, and over all
+    weeks `outcome` in multiples of `Scales.outcome`, `revenue` of `Scales.money`."""
 
     weekly: WeeklyTotals
     curves: Array
@@ -33,9 +31,10 @@ def basis_from_sum(total: Array, *, layout: RecordLayout, naming: Naming, scales
         raise PlanningError("these sums say nothing of single weeks", hint="sum with a calendar")
     groups, calendar = layout.split(total), layout.calendar
     weekly = weekly_totals_from(groups["weekly"].reshape(calendar.weeks, weekly_columns(layout.channels)))
+    curves = groups["curves"].reshape(layout.channels, len(MULTIPLIERS))
     sums = PartSums(
         weekly,
-        groups["curves"].reshape(layout.channels, len(MULTIPLIERS)),
+        curves * _kept_share(weekly.contribution.sum(axis=0), curves)[:, None],
         float(groups["outcome"][0]),
         float(groups["revenue"][0]),
     )
@@ -50,6 +49,12 @@ def basis_from_sum(total: Array, *, layout: RecordLayout, naming: Naming, scales
             noise=np.zeros(layout.channels),
         )
     )
+
+
+def _kept_share(kept: Array, curves: Array) -> Array:
+    """Of each channel's contribution over all weeks, what those of the calendar hold: curves are summed over all."""
+    whole = curves[:, MULTIPLIERS.index(1.0)]
+    return np.divide(kept, whole, out=np.zeros_like(whole), where=whole > 0)
 
 
 def part_from(name: str, sums: PartSums, scales: Scales) -> Part:

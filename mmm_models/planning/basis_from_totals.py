@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from mmm_models.planning.basis_from_sums import EVERYTHING
-from mmm_models.planning.plan_basis import Array, Part, PlanBasis
+from mmm_models.planning.plan_basis import EVERYTHING, Array, Part, PlanBasis
 from mmm_models.results import Results
 
 FIRST_WEEK = np.datetime64("1970-01-05", "D")  # a Monday; the true dates are known to nobody

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from mmm_models.contribution_totals import MULTIPLIERS, ContributionTotals
 from mmm_models.own_response import own_response
 from mmm_models.panel import Panel
-from mmm_models.planning.basis_from_sums import EVERYTHING, PartSums, observed_weeks, part_from
-from mmm_models.planning.plan_basis import Part, PlanBasis
+from mmm_models.planning.basis_from_sums import PartSums, observed_weeks, part_from
+from mmm_models.planning.plan_basis import EVERYTHING, Part, PlanBasis
 from mmm_models.stored_model import StoredModel
 from mmm_models.unit_data import prepare
 from mmm_models.weekly_totals import weekly_totals, weekly_totals_from

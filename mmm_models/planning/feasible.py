@@ -15,6 +15,7 @@ from mmm_models.planning.planning_errors import (
 )
 
 Array = NDArray[np.float64]
+SAME, TINY = 1e-9, 1e-300
 UNBOUNDED = 10.0  # times all of last period's money: more than any plan reaches for
 
 
@@ -57,17 +58,28 @@ class Feasible:
             row.low - slack <= float(row.cells @ spend) <= row.high + slack for row in self.rows
         )
 
+    def over(self, unit: float) -> "Feasible":
+        """The same with money in multiples of `unit`."""
+        rows = tuple(replace(row, low=row.low / unit, high=row.high / unit) for row in self.rows)
+        return Feasible(self.low / unit, self.high / unit, rows)
+
     def below(self, total: float) -> "Feasible":
         """The same for splits of at most `total`: no cell gets more than the others leave."""
         rest = total - (self.low.sum() - self.low)
-        return replace(self, high=np.maximum(self.low, np.minimum(self.high, rest)))
+        return replace(self, high=_settled_high(self.low, np.minimum(self.high, rest)))
 
     def _extreme(self, sign: float) -> float:
-        constraints = [self.constraint] if self.constraint is not None else []
-        found = milp(
-            np.full(self.low.size, sign), constraints=constraints, bounds=Bounds(self.low, self.high)
-        )
-        return float(sign * found.fun)
+        found = self._solved(np.full(self.low.size, sign))
+        assert found is not None  # checked when the limits were read
+        return float(found.sum())
+
+    def _solved(self, cost: Array) -> Array | None:
+        """The split `[cell]` of least cost, in money of its own size: the solver's tolerances are absolute."""
+        unit = max(float(self.high.max()), TINY)
+        small = self.over(unit)
+        rows = [small.constraint] if small.constraint is not None else []
+        found = milp(cost, constraints=rows, bounds=Bounds(small.low, small.high))
+        return None if found.x is None else np.asarray(found.x * unit)
 
     def require_some(self) -> None:
         """Raises LimitsContradict naming limits that cannot be kept together."""
@@ -84,9 +96,7 @@ class Feasible:
                     hint=f"change the limits of {row.name} or of what it holds",
                 )
         names = [row.name for row in self.rows]
-        constraints = [self.constraint] if self.constraint is not None else []
-        found = milp(np.zeros(self.low.size), constraints=constraints, bounds=Bounds(self.low, self.high))
-        if not found.success:
+        if self._solved(np.zeros(self.low.size)) is None:
             raise LimitsContradict(
                 f"the limits of {', '.join(names)} cannot be kept together; nothing was planned",
                 hint="widen or leave out one of them",
@@ -109,9 +119,10 @@ def feasible(
     """
     _require_known(limits, parts, channels, plannable)
     shape = last.shape
-    low, high = np.where(plannable, 0.0, last), np.where(plannable, UNBOUNDED * last.sum(), last)
+    reach = UNBOUNDED * max(float(last.sum()), total or 0.0)
+    low, high = np.where(plannable, 0.0, last), np.where(plannable, reach, last)
     rows: list[Row] = []
-    general, ratio = Limit(change=limits.change), total / max(float(last.sum()), 1e-300) if total else 1.0
+    general, ratio = Limit(change=limits.change), total / max(float(last.sum()), TINY) if total else 1.0
     for index, name in enumerate(channels):
         at = np.zeros(shape)
         at[:, index] = 1.0
@@ -132,7 +143,7 @@ def feasible(
     for name, limit in limits.cells.items():
         part, _, channel = name.rpartition("/")
         place = parts.index(part), channels.index(channel)
-        low[place], high[place] = limit.low(last[place]), limit.high(last[place])
+        low[place], high[place] = limit.low(last[place]), min(limit.high(last[place]), reach)
         if low[place] > high[place]:
             raise _crossed(name, low[place], high[place])
     return _settled(low.ravel(), high.ravel(), rows, total)
@@ -151,9 +162,15 @@ def _settled(low: Array, high: Array, rows: list[Row], total: float | None) -> F
         low[cell], high[cell] = max(low[cell], row.low), min(high[cell], row.high)
         if low[cell] > high[cell]:
             raise _crossed(row.name, low[cell], high[cell])
-    found = Feasible(low, high, tuple(kept))
+    found = Feasible(low, _settled_high(low, high), tuple(kept))
     found.require_some()
     return found if total is None else found.below(total)
+
+
+def _settled_high(low: Array, high: Array) -> Array:
+    """Not below `low`, and just there where rounding alone is between them."""
+    rounding = SAME * max(float(high.max()), TINY)
+    return np.where(high - low <= rounding, low, high)
 
 
 def _crossed(name: str, low: float, high: float) -> LimitsContradict:
@@ -184,3 +201,6 @@ def _require_known(
             raise ChannelUnknown(name, channels)
         if not plannable[:, channels.index(name)].any():
             raise ChannelWithoutSpend(name)
+    for part, _, channel in cells:
+        if not plannable[parts.index(part), channels.index(channel)]:
+            raise ChannelWithoutSpend(f"{part}/{channel}")

@@ -10,11 +10,13 @@ from mmm_models.planning.feasible import Feasible
 from mmm_models.planning.goals import Budget, Goal
 from mmm_models.planning.measures import Measures
 from mmm_models.planning.plan import FrontierPoint
-from mmm_models.planning.planning_errors import LimitsContradict
+from mmm_models.planning.planning_errors import LimitsContradict, QuestionInvalid
+from mmm_models.planning.polish import MOST_CELLS
 from mmm_models.planning.solve import Solver
 
 Array = NDArray[np.float64]
 BUDGETS = (0.6, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4)
+SAME = 1e-9  # of a total: rounding
 RISKS = (0.05, 0.1, 0.25, 0.5)
 
 
@@ -34,7 +36,7 @@ def budget_frontier(measures: Measures, within: Callable[[Goal], Feasible]) -> t
         goal = Budget(share * last)
         try:
             spend = Solver(measures.look, within(goal), None).split(goal)
-        except LimitsContradict:
+        except (LimitsContradict, QuestionInvalid):
             continue
         points.append(
             _point(measures, f"{share - 1:+.0%} money" if share != 1.0 else "the same money", "budget", spend)
@@ -43,8 +45,11 @@ def budget_frontier(measures: Measures, within: Callable[[Goal], Feasible]) -> t
 
 
 def risk_frontier(measures: Measures, within: Feasible, total: float) -> tuple[FrontierPoint, ...]:
-    """For each quantile of the same total; empty where the run does not know how sure it is."""
-    if measures.look.possible is None:
+    """For each quantile of the same total; empty where the run does not know how sure it is, for more cells than
+    quantiles are planned for, and where the limits do not allow the total."""
+    least, most = within.totals
+    allowed = least <= total * (1 + SAME) and total <= most * (1 + SAME)
+    if measures.look.possible is None or measures.last.spend.size > MOST_CELLS or not allowed:
         return ()
     found = [(risk, Solver(measures.look, within, risk).split(Budget(total))) for risk in RISKS]
     return tuple(_point(measures, f"all but {risk:.0%} of worlds", "risk", spend) for risk, spend in found)

@@ -85,7 +85,7 @@ def changes_of(changes: Mapping[str, str | float] | Sequence[str]) -> list[Chang
     from mmm_models.planning.what_if import parse_change
 
     if not isinstance(changes, Mapping):
-        return [parse_change(text) for text in changes]
+        return [parse_change(text) for text in ([changes] if isinstance(changes, str) else changes)]
     return [
         parse_change(f"{name}={amount}" if isinstance(amount, str) else f"{name}={amount:.6f}")
         for name, amount in changes.items()

@@ -57,8 +57,8 @@ def require_askable(goal: Goal, risk: float | None) -> None:
                     f"a goal's number must be above 0, found {number:g}; nothing was planned",
                     hint="name a total, a return or an outcome above 0",
                 )
-    if risk is not None and not 0.01 <= risk <= 0.99:
+    if risk is not None and not 0.05 <= risk <= 0.95:
         raise QuestionInvalid(
-            f"a risk must be a quantile between 0.01 and 0.99, found {risk:g}; nothing was planned",
+            f"a risk must be a quantile between 0.05 and 0.95, found {risk:g}; nothing was planned",
             hint="0.1 plans for the revenue that nine of ten possible worlds exceed",
         )

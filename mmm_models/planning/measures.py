@@ -65,6 +65,14 @@ class Measures:
         """A split in money `[part, channel]`."""
         return measure(self.look, self.look.intensity(spend), spend)
 
+    def outcome_gain(self, found: Measured) -> tuple[float, Interval]:
+        """What a split changes of the whole outcome, part by part at its own price, and its interval."""
+        worth = self.look.worth[:, None]
+        gain = float(((found.expected - self.last.expected) / worth).sum())
+        if found.drawn is None or self.last.drawn is None:
+            return gain, NO_INTERVAL
+        return gain, interval_of(((found.drawn - self.last.drawn) / worth).sum(axis=(1, 2)))
+
     def split(self, name: str, found: Measured) -> Split:
         """The whole of it, beside last period."""
         gain = float(found.expected.sum() - self.last.expected.sum())
@@ -102,23 +110,25 @@ def measure(look: Outlook, intensity: Tensor, spend: Array) -> Measured:
 def marginal_returns(look: Outlook, found: Measured) -> tuple[Array, Array | None]:
     """Revenue per further unit of money `[part, channel]`, and under every draw; NaN where money buys nothing.
 
-    From one per cent more media of each channel in turn, synergies included.
+    Between half a per cent less and more media of each channel in turn, synergies included.
     """
-    step = np.maximum(STEP * found.intensity.numpy(), PROBE * (found.intensity.numpy() == 0))
-    cost = np.where(look.period.plannable, look.period.price, np.nan) * look.period.weeks * step
+    intensity = found.intensity.numpy()
+    more = intensity * (1.0 + STEP / 2) + PROBE * (intensity == 0)
+    less = intensity * (1.0 - STEP / 2)
+    cost = np.where(look.period.plannable, look.period.price, np.nan) * look.period.weeks * (more - less)
     channels = cost.shape[1]
     expected = np.full(cost.shape, np.nan)
     drawn = None if found.drawn is None else np.full(found.drawn.shape, np.nan)
     groups = [[channel] for channel in range(channels)] if look.likely.draws.pairs else [[*range(channels)]]
     for group in groups:  # channels without synergies do not feel each other's steps
-        more = torch.from_numpy(step * np.isin(np.arange(channels), group)) + found.intensity
-        moved = measure(look, more, found.spend)
-        expected[:, group] = (
-            _gain(moved.expected, found.expected, group, alone=len(group) == 1) / cost[:, group]
+        moved, alone = np.isin(np.arange(channels), group), len(group) == 1
+        high, low = (
+            measure(look, torch.from_numpy(np.where(moved, end, intensity)), found.spend)
+            for end in (more, less)
         )
-        if drawn is not None and moved.drawn is not None and found.drawn is not None:
-            gained = _gain(moved.drawn, found.drawn, group, alone=len(group) == 1)
-            drawn[..., group] = gained / cost[:, group]
+        expected[:, group] = _gain(high.expected, low.expected, group, alone=alone) / cost[:, group]
+        if drawn is not None and high.drawn is not None and low.drawn is not None:
+            drawn[..., group] = _gain(high.drawn, low.drawn, group, alone=alone) / cost[:, group]
     return expected, drawn
 
 

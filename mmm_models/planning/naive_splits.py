@@ -21,7 +21,7 @@ def naive_splits(measures: Measures, total: float) -> Iterator[tuple[str, Array]
     shares = {
         "as last period": last.spend,
         "the same for every channel": free.astype(np.float64),
-        "by return": np.maximum(last.expected, 0.0),
+        "by revenue": np.maximum(last.expected, 0.0),
     }
     for name, share in shares.items():
         weights = np.where(free, share, 0.0)

@@ -15,34 +15,36 @@ from mmm_models.planning.cell_curves import CurveTables
 from mmm_models.planning.feasible import Feasible
 
 Array = NDArray[np.float64]
-MOST_SWITCHES = (
-    240  # beyond, S-shaped starts are bridged by straight lines: a part of the optimum may lie on one
-)
+TINY = 1e-300
 STEEPER = 1e-6
 TIME_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True)
 class Aim:
-    """What is sought: most revenue less `price` per unit of money, with all of `total` spent or as little as brings
-    `revenue`. None: free."""
+    """What is sought: most revenue less `price` per unit of money, with all of `total` spent; None: free."""
 
     total: float | None = None
     price: float = 0.0
-    revenue: float | None = None
+
+    def over(self, unit: float, worth: float) -> "Aim":
+        """The same with money in multiples of `unit` and revenue of `worth`."""
+        return Aim(None if self.total is None else self.total / unit, self.price * unit / worth)
 
 
 def best_piecewise(tables: CurveTables, feasible: Feasible, aim: Aim) -> Array | None:
-    """Money per cell `[cell]`, or None when nothing keeps the limits and reaches the aim."""
+    """Money per cell `[cell]`, or None when nothing keeps the limits and the total, or none was found in time."""
+    # In money and revenue of their own size: the solver's tolerances are absolute.
+    unit, worth = max(float(tables.money.max()), TINY), max(float(np.abs(tables.revenue).max()), TINY)
+    tables = CurveTables(tables.money / unit, tables.revenue / worth)
+    feasible, aim = feasible.over(unit), aim.over(unit, worth)
     width = np.diff(tables.money, axis=1)
     slope = np.divide(np.diff(tables.revenue, axis=1), width, out=np.zeros_like(width), where=width > 0)
     convex = _switched(slope, width)
     cells, segments = width.shape
     size, switches = cells * segments, np.flatnonzero(convex.ravel())
-    if len(switches) > MOST_SWITCHES:
-        switches = switches[:0]
-    constraints = [*_sums(tables, feasible, aim, slope, len(switches)), *_switch_rows(switches, width, size)]
-    cost = -slope.ravel() + aim.price if aim.revenue is None else np.ones(size)
+    constraints = [*_sums(tables, feasible, aim, len(switches)), *_switch_rows(switches, width, size)]
+    cost = aim.price - slope.ravel()
     found = milp(
         np.concatenate([cost, np.zeros(len(switches))]),
         constraints=constraints,
@@ -52,7 +54,7 @@ def best_piecewise(tables: CurveTables, feasible: Feasible, aim: Aim) -> Array |
     )
     if found.x is None:
         return None
-    return np.asarray(tables.money[:, 0] + found.x[:size].reshape(cells, segments).sum(axis=1))
+    return np.asarray(unit * (tables.money[:, 0] + found.x[:size].reshape(cells, segments).sum(axis=1)))
 
 
 def _switched(slope: Array, width: Array) -> NDArray[np.bool_]:
@@ -63,10 +65,8 @@ def _switched(slope: Array, width: Array) -> NDArray[np.bool_]:
     return steeper
 
 
-def _sums(
-    tables: CurveTables, feasible: Feasible, aim: Aim, slope: Array, switches: int
-) -> list[LinearConstraint]:
-    cells, segments = slope.shape
+def _sums(tables: CurveTables, feasible: Feasible, aim: Aim, switches: int) -> list[LinearConstraint]:
+    cells, segments = tables.money.shape[0], tables.money.shape[1] - 1
     start = tables.money[:, 0]
 
     def over(rows: Array) -> csr_array:
@@ -84,9 +84,6 @@ def _sums(
     if aim.total is not None:
         rest = aim.total - start.sum()
         found.append(LinearConstraint(over(np.ones((1, cells))), rest, rest))
-    if aim.revenue is not None:
-        missing = aim.revenue - tables.revenue[:, 0].sum()
-        found.append(LinearConstraint(_widen(csr_array(slope.reshape(1, -1)), switches), missing, np.inf))
     return found
 
 

@@ -35,6 +35,8 @@ def write_answer(answer: Plan | Frontier, directory: Path) -> tuple[Path, ...]:
     texts[name] = json.dumps(answer_json(answer), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     for file, text in texts.items():
         write_whole(directory / file, text)
+    if isinstance(answer, Plan) and not answer.flights:
+        (directory / "flights.csv").unlink(missing_ok=True)  # those of an earlier plan
     return tuple(directory / file for file in texts)
 
 

@@ -55,7 +55,7 @@ def plan_report(
         for c, channel in enumerate(look.basis.channels)
     )
     planned, shared = measures.split("plan", found), _shared(returns, bounds)
-    worth = look.period.revenue.sum() / look.period.outcome.sum()
+    gain, gain_interval = measures.outcome_gain(found)
     last_outcome = float(look.period.outcome.sum())
     return Plan(
         goal=goal.words(look.basis.currency),
@@ -66,7 +66,7 @@ def plan_report(
         risk=float("nan") if risk is None else risk,
         interval_level=look.interval_level,
         last_outcome=last_outcome,
-        outcome=last_outcome + planned.gain / worth,
+        outcome=last_outcome + gain,
         planned=planned,
         last=measures.last_split,
         others=tuple(
@@ -77,13 +77,13 @@ def plan_report(
         marginal_roi=shared,
         findings=(*doubts(look, reach, planned), *spent_beyond(shared, look.basis.currency)),
         flights=() if rhythm is None else _flights(measures, found, rhythm),
-        outcome_interval=outcome_interval(last_outcome, planned.gain_interval, worth),
+        outcome_interval=outcome_interval(last_outcome, gain_interval),
     )
 
 
-def outcome_interval(last_outcome: float, gain: Interval, worth: float) -> Interval:
+def outcome_interval(last_outcome: float, gain: Interval) -> Interval:
     """Of the whole outcome: last period's is known, what changes is not."""
-    return Interval(float(last_outcome + gain.low / worth), float(last_outcome + gain.high / worth))
+    return Interval(last_outcome + gain.low, last_outcome + gain.high)
 
 
 def _bounds(spend: Array, within: Feasible) -> list[list[str]]:

@@ -38,8 +38,8 @@ class ChannelWithoutSpend(PlanningError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"channel {name!r} never had spend in this run, so money cannot be planned for it",
-            hint="name paid channels; what more of it would do is a question for what-if",
+            f"money cannot be planned for {name!r}: the run knows no spend of it there, or no response to it",
+            hint="name paid channels that ran; what more of it would do is a question for what-if, by a percentage",
         )
 
 

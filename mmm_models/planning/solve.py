@@ -20,9 +20,9 @@ from mmm_models.planning.planning_errors import LimitsContradict, QuestionInvali
 from mmm_models.planning.polish import MOST_CELLS, polish
 
 Array = NDArray[np.float64]
-TOTALS_TRIED = 9
+TOTALS_TRIED = 11
 CLOSE = 1e-4  # of the range of totals
-SMALLEST_SHARE = 1e-9
+SMALLEST_SHARE, SMALLEST_TRIED = 1e-9, 1e-6
 ROOM = 1.5
 
 
@@ -36,7 +36,16 @@ class Solver:
 
     def split(self, goal: Goal) -> Array:
         """Money `[part, channel]`. Raises LimitsContradict, TargetUnreachable, QuestionInvalid."""
+        if isinstance(goal, OutcomeTarget) and (self.look.worth != 1.0).any():
+            in_outcome = replace(self.look, worth=np.ones_like(self.look.worth))
+            return replace(self, look=in_outcome).split(goal)
         found = self._best(self._aim(goal))
+        nothing = found.sum() <= SMALLEST_SHARE * self.feasible.high.sum()
+        if nothing and isinstance(goal, ReturnTarget | MarginalTarget):
+            raise TargetUnreachable(
+                f"{goal.words('')}: not even the first unit of money returns so much; nothing was planned",
+                hint="ask for a lower return",
+            )
         # Curves are tabulated over all that limits allow; where that is far more than is spent, again and more finely.
         nearer = self.feasible.below(ROOM * float(found.sum()))
         if (nearer.high - nearer.low < (self.feasible.high - self.feasible.low) / ROOM).any():
@@ -119,7 +128,7 @@ class Solver:
         if not good:
             best = max(value / total + roi for value, total in zip(reached, totals, strict=True) if total > 0)
             raise TargetUnreachable(
-                f"a return of {roi:g} is not reached by any split within the limits; the best is {best:.3g}; "
+                f"a return of {roi:g} is not reached by any split within the limits; the best found is {best:.3g}; "
                 "nothing was planned",
                 hint=f"ask for {best:.3g} or less, or lower the floors",
             )
@@ -128,9 +137,8 @@ class Solver:
         return _root(surplus, float(totals[good[-1]]), float(totals[good[-1] + 1]))
 
     def _least_for(self, outcome: float) -> float:
-        """The smallest total whose best split reaches the outcome."""
-        worth = float(self.look.period.revenue.sum() / self.look.period.outcome.sum())
-        needed = (outcome - self._without_media()) * worth
+        """The smallest total whose best split reaches the outcome; asked of an outlook whose worth is one."""
+        needed = outcome - self._without_media()
 
         def surplus(total: float) -> float:
             return self.revenue(self._for_total(total)) - needed
@@ -139,15 +147,18 @@ class Solver:
         if surplus(least) >= 0:
             return least
         if (missing := surplus(most)) < 0:
-            can = outcome + missing / worth
-            now = float(self.look.period.outcome.sum())
             raise TargetUnreachable(
-                f"an outcome of {outcome:,.0f} ({outcome / now - 1:+.1%}) is out of reach: with every limit used the "
-                f"best split brings {can:,.0f} ({can / now - 1:+.1%}) for {most:,.0f}; nothing was planned",
+                f"an outcome of {outcome:,.0f}{self._beside_last(outcome)} is out of reach: with every limit used the "
+                f"best split brings {outcome + missing:,.0f}{self._beside_last(outcome + missing)} for {most:,.0f}; "
+                "nothing was planned",
                 hint="ask for less, or raise the ceilings or the general limit of change "
                 "(beyond what was observed the answer is a guess)",
             )
         return _root(surplus, least, most)
+
+    def _beside_last(self, outcome: float) -> str:
+        now = float(self.look.period.outcome.sum())
+        return f" ({outcome / now - 1:+.1%})" if now > 0 else ""
 
     def _without_media(self) -> float:
         """The period's outcome less what media contributed, in the outcome's unit."""
@@ -157,7 +168,7 @@ class Solver:
 
     def _totals(self) -> Array:
         least, most = self.feasible.totals
-        return np.linspace(least, most, TOTALS_TRIED)
+        return np.geomspace(max(least, SMALLEST_TRIED * most), most, TOTALS_TRIED)
 
 
 def _root(surplus: Callable[[float], float], low: float, high: float) -> float:

@@ -65,13 +65,17 @@ def what_if(measures: Measures, changes: Sequence[Change]) -> WhatIf:
     """Last period with these changes. Raises ChannelUnknown, PartUnknown, ChannelWithoutSpend, QuestionInvalid."""
     look, last = measures.look, measures.last
     factor = np.ones(last.spend.shape)
+    asked = [(change.part, change.channel) for change in changes]
+    if len(set(asked)) < len(asked):
+        twice = next(name for name in asked if asked.count(name) > 1)[1]
+        raise QuestionInvalid(f"{twice} is changed twice in one question", hint="say one change a channel")
     for change in changes:
         rows = _rows(measures, change)
         factor[rows, look.basis.channels.index(change.channel)] = _factor(measures, change, rows)
     found = measure(look, torch.from_numpy(look.period.intensity * factor), last.spend * factor)
     split = measures.split("what if", found)
     reach = look.reach(found.intensity.numpy())
-    worth = float(look.period.revenue.sum() / look.period.outcome.sum())
+    gain, gain_interval = measures.outcome_gain(found)
     outcome = float(look.period.outcome.sum())
     return WhatIf(
         weeks=look.period.weeks,
@@ -80,7 +84,7 @@ def what_if(measures: Measures, changes: Sequence[Change]) -> WhatIf:
         outcome_unit=look.basis.outcome_unit,
         interval_level=look.interval_level,
         last_outcome=outcome,
-        outcome=outcome + split.gain / worth,
+        outcome=outcome + gain,
         changed=split,
         last=measures.last_split,
         channels=tuple(
@@ -98,7 +102,7 @@ def what_if(measures: Measures, changes: Sequence[Change]) -> WhatIf:
             for c, channel in enumerate(look.basis.channels)
         ),
         findings=doubts(look, np.where(factor > 1.0, reach, 0.0), split),
-        outcome_interval=outcome_interval(outcome, split.gain_interval, worth),
+        outcome_interval=outcome_interval(outcome, gain_interval),
     )
 
 

@@ -107,3 +107,27 @@ def test_a_calendar_is_read_back() -> None:
 def test_a_calendar_has_limits(weeks: int) -> None:
     with pytest.raises(ValidationError):
         Calendar(start=MONDAY, weeks=weeks)
+
+
+def test_seasons_of_too_few_silos_are_left_out() -> None:
+    """Their weekly sums would be those silos' own; one stray date moves nobody's calendar."""
+    three = [panel_from(MONDAY, 104) for _ in range(3)]
+    longer, stray = panel_from(MONDAY - timedelta(weeks=104), 208), panel_from(date(2089, 1, 3), 1)
+    marks = np.sum([calendar_marks(panel) for panel in (*three, longer, stray)], axis=0)
+    calendar = calendar_from(marks, fewest=3)
+
+    assert calendar is not None
+    assert (calendar.places(three[0].weeks) >= 0).all()
+    assert calendar.weeks <= 104 + 2 * 13
+    assert calendar_from(marks, fewest=5) is None
+
+
+def test_after_a_gap_that_fewer_silos_fill_the_calendar_begins_anew() -> None:
+    early, late = panel_from(MONDAY, 40), panel_from(MONDAY + timedelta(weeks=80), 40)
+    whole = panel_from(MONDAY, 120)
+    marks = np.sum([calendar_marks(panel) for panel in (early, late, whole)], axis=0)
+    calendar = calendar_from(marks, fewest=2)
+
+    assert calendar is not None
+    assert (calendar.places(late.weeks) >= 0).all()
+    assert (calendar.places(early.weeks) < 0).all()

@@ -90,3 +90,16 @@ def test_a_plan_of_another_version_is_refused(run: Path) -> None:
 
     with pytest.raises(PlanUnreadable, match="of another version"):
         read_plan(run)
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"format": "mixroom-plan/9"}'])
+def test_a_plan_that_cannot_be_read_takes_nothing_else_away(run: Path, text: str) -> None:
+    (run / "plan.json").write_text(text, encoding="utf-8")
+    try:
+        told = with_stored_plan(explain_run(run), run)
+    finally:
+        (run / "plan.json").unlink()
+
+    assert told.plan is None
+    assert told.channels
+    assert any("plan.json" in absence.reason for absence in told.absences)

@@ -54,17 +54,33 @@ def test_equal_s_shaped_channels_are_not_starved_equally() -> None:
     assert sorted(split.round(6).tolist()) == [0.0, 6.0]
 
 
-def test_sums_and_prices_and_targets_are_kept() -> None:
+def test_sums_and_prices_are_kept() -> None:
     given = tables(CONCAVE, CONCAVE)
     row = Row("both", np.array([1.0, 1.0]), 0.0, 5.0)
     limited = best_piecewise(given, feasible(2, row), Aim(price=0.0))
     dear = best_piecewise(given, feasible(2), Aim(price=0.5))
-    cheap = best_piecewise(given, feasible(2), Aim(revenue=4.0))
 
     assert limited is not None
     assert limited.sum() == pytest.approx(5.0)
     assert dear is not None
     assert np.allclose(dear, 1.0)
-    assert cheap is not None
-    assert value(given, cheap) == pytest.approx(4.0)
-    assert best_piecewise(given, feasible(2), Aim(revenue=40.0)) is None
+
+
+def test_many_s_shaped_channels_are_filled_one_after_the_other() -> None:
+    many = CurveTables(np.stack([GRID] * 30), np.stack([S_SHAPED] * 30))
+    split = best_piecewise(many, feasible(30), Aim(total=60.0))
+
+    assert split is not None
+    assert value(many, split) >= 10 * S_SHAPED[6] - 1e-6
+
+
+def test_the_size_of_money_does_not_matter() -> None:
+    given = tables(S_SHAPED, CONCAVE)
+    large = CurveTables(1e9 * given.money, 1e12 * given.revenue)
+    limits = Feasible(np.zeros(2), np.full(2, 1e10), ())
+    split = best_piecewise(large, limits, Aim(total=7e9))
+    small = best_piecewise(given, feasible(2), Aim(total=7.0))
+
+    assert split is not None
+    assert small is not None
+    np.testing.assert_allclose(split, 1e9 * small, rtol=1e-6)

@@ -1,5 +1,6 @@
 """Plans are the best there are, keep what was asked, and say so when it cannot be."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -87,11 +88,11 @@ def test_a_plan_is_compared_with_last_period_and_naive_splits_of_the_same_money(
     assert {split.name for split in plan.others} == {
         "as last period",
         "the same for every channel",
-        "by return",
+        "by revenue",
     }
     assert all(split.spend == pytest.approx(1.2 * planner.last_total) for split in plan.others)
     assert all(
-        plan.planned.revenue >= 0.999 * split.revenue for split in plan.others if split.name != "by return"
+        plan.planned.revenue >= 0.999 * split.revenue for split in plan.others if split.name != "by revenue"
     )
     assert plan.planned.gain == pytest.approx(plan.planned.revenue - plan.last.revenue)
     assert plan.outcome == pytest.approx(plan.last_outcome + plan.planned.gain)
@@ -208,7 +209,7 @@ def test_a_frontier_is_ordered_in_money_and_in_certainty() -> None:
         ),
         (Budget(-1.0), {}, QuestionInvalid, "above 0"),
         (OutcomeTarget(1e9), {}, TargetUnreachable, "out of reach"),
-        (ReturnTarget(1e6), {}, TargetUnreachable, "the best is"),
+        (ReturnTarget(1e6), {}, TargetUnreachable, "the best found is"),
     ],
 )
 def test_what_cannot_be_is_said(goal: object, limits: dict, error: type[PlanningError], says: str) -> None:
@@ -262,3 +263,46 @@ def test_money_that_does_not_come_back_is_said() -> None:
     assert worth.marginal_roi > 1
     assert "spent-beyond-return" not in {finding.code for finding in worth.findings}
     assert "spent-beyond-return" in {finding.code for finding in beyond.findings}
+
+
+def test_limits_that_leave_no_room_are_a_plan_all_the_same() -> None:
+    planner = small_planner()
+    floors = limits_from({"channels": {name: {"floor": "100%"} for name in ("c0", "c1", "c2")}})
+    plan = planner.plan(limits=floors)
+
+    np.testing.assert_allclose(money(plan), planner.look.period.spend.ravel())
+    assert {cell.bound for cell in plan.cells} == {"fixed"}
+
+
+def test_a_cell_with_a_floor_alone_may_be_planned_for_any_goal() -> None:
+    planner = small_planner(silos=2, by_part=True)
+    limits = limits_from({"cells": {"silo0/c0": {"floor": 1}}})
+
+    for goal in (None, ReturnTarget(2.0), MarginalTarget(3.0), OutcomeTarget(1.001 * planner.last_outcome)):
+        assert np.isfinite(money(planner.plan(goal, limits=limits))).all()
+    with pytest.raises(LimitsContradict):
+        planner.plan(limits=limits_from({"cells": {"silo0/c0": {"floor": 2, "ceiling": 1}}}))
+
+
+def test_outcomes_of_parts_with_other_prices_are_counted_part_by_part() -> None:
+    planner = small_planner(silos=2, by_part=True)
+    first, second = planner.basis.parts
+    dear = replace(
+        planner, basis=replace(planner.basis, parts=(first, replace(second, revenue_per_outcome=10.0)))
+    )
+    plan = dear.plan(OutcomeTarget(1.005 * dear.last_outcome))
+    worth = {"silo0": 1.0, "silo1": 10.0}
+    gained = sum((cell.revenue - cell.last_revenue) / worth[cell.part] for cell in plan.cells)
+
+    assert plan.outcome == pytest.approx(plan.last_outcome + gained)
+    assert plan.outcome == pytest.approx(1.005 * dear.last_outcome, rel=1e-4)
+
+
+def test_a_return_that_only_nothing_reaches_is_refused() -> None:
+    planner = small_planner()
+    best = small_planner().plan(Budget(0.001 * planner.last_total), limits=ANYWHERE).planned.roi
+
+    assert planner.plan(ReturnTarget(0.5 * best), limits=ANYWHERE).planned.spend > 0
+    for goal in (ReturnTarget(1e6), MarginalTarget(1e6)):
+        with pytest.raises(TargetUnreachable):
+            planner.plan(goal, limits=ANYWHERE)

@@ -103,3 +103,8 @@ def planner_without_spend():
     spend = part.spend.copy()
     spend[:, 0] = 0.0
     return replace(planner, basis=replace(planner.basis, parts=(replace(part, spend=spend),)))
+
+
+def test_two_changes_of_one_channel_are_refused() -> None:
+    with pytest.raises(QuestionInvalid, match="twice"):
+        small_planner().what_if([parse_change("c0=+20%"), parse_change("c0=-10%")])
