@@ -259,7 +259,7 @@ def test_questions_that_do_not_go_together_are_wrong_usage(terminal, small, flag
         (["--total", "+900%", "--change-limit", "10%", "--bounds", "[channels.tv]\nceiling = 1\n"], "allow"),
         (["--target", "roi=500"], "a return of 500 is not reached"),
         (["--target", "sales=+500%"], "out of reach"),
-        (["--risk", "2"], "a quantile between 0.01 and 0.99"),
+        (["--risk", "2"], "a quantile between 0.05 and 0.95"),
         (["--weeks", "500"], "ask for 1 to"),
         (["--by", "unit"], "--by unit --silo FILE"),
         (["--bounds", "[channels.telly]\nfloor = 1\n"], "no channel 'telly'"),
