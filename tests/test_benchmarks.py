@@ -50,7 +50,7 @@ PROMISES = {
     ],
     "peers": ["neural: share error", "ridge: mean relative channel error", "boosting: fit", "oracle"],
     "plans": ["true regret", "worlds no worse", "promised / true", "90 % interval"],
-    "optimiser": ["-point grid / ours", "random starts / ours"],
+    "optimiser": ["points a channel / ours", "random starts / ours"],
     "planning-speed": ["what-if, p95", "plan for a total, p95", "plan for a return, p95", "frontier"],
     "model-service": ["what-if over HTTP, 8 clients, p95"],
     "federated-attribution": [
