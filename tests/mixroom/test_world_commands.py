@@ -57,7 +57,10 @@ def test_an_unknown_scenario_names_the_known_ones(terminal, tmp_path, command):
     error, hint = terminal.refused(command, "nowhere", "--out", tmp_path / "w", code=1)
 
     assert error == "no scenario 'nowhere'"
-    assert hint == "give a TOML file or one of: default, demo, everything, geo, national, papers-monthly, papers-weekly"
+    assert (
+        hint
+        == "give a TOML file or one of: default, demo, everything, geo, national, papers-monthly, papers-weekly"
+    )
 
 
 def test_a_broken_scenario_names_every_problem(terminal, tiny_scenario, tmp_path):
