@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 POINTS = 25
 
 
-@runtime_checkable
+@runtime_checkable  # tests check every argument against its annotation
 class Responds(Protocol):
     """What can be planned with: an `Outlook`, or the truth of a simulated world."""
 
