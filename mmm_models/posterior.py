@@ -20,14 +20,13 @@ from mmm_models.lift_likelihood import LiftTerm
 from mmm_models.network import MediaResponse
 from mmm_models.objective import UnitObjective, training_records
 from mmm_models.partial_pooling import with_unit_deviations
+from mmm_models.positive_curvature import PositiveCurvature
 from mmm_models.response_prior import coarsening
 from mmm_models.training import get_vector, set_vector
 from mmm_models.unit_data import UnitData
 
 Array = NDArray[np.float64]
 MOST_STEPS, SETTLED = 30, 1e-3  # in units of the negative log posterior
-LARGEST_STEP = 1.0  # of any parameter; all are logarithms, logits or the like
-LEAST_CURVATURE = 1e-4
 RELINEARISED = 2  # times the units' deviations are linearised anew
 SCOUTS = 64  # units that find the way; all of them then only have to finish it
 
@@ -57,7 +56,8 @@ def fit_posterior(response: MediaResponse, data: UnitData, lifts: Sequence[LiftT
 
 def laplace(information: Array, response: MediaResponse, units: float) -> Array:
     """Posterior covariance from the summed Gauss-Newton matrices of so many units, at the current parameters."""
-    return _inverse(coarsening(response.spec.prior, units) * information + prior_hessian(response))
+    whole = coarsening(response.spec.prior, units) * information + prior_hessian(response)
+    return PositiveCurvature.of(whole).inverse
 
 
 def _settle_pooling(response: MediaResponse, data: UnitData, lifts: Sequence[LiftTerm]) -> Posterior:
@@ -76,17 +76,17 @@ def _settle(response: MediaResponse, data: UnitData, lifts: Sequence[LiftTerm]) 
         terms = [term.loss(response) for term in lifts]
         return share * objective.losses(records).sum() + response.negative_log_prior() + sum(terms)
 
-    def curvature() -> Array:
+    def curvature() -> PositiveCurvature:
         terms = [term.information(response) for term in lifts]
         data_part = share * unit_information(response, data).sum(axis=0)
-        return np.asarray(data_part + prior_hessian(response) + sum(terms))
+        return PositiveCurvature.of(data_part + prior_hessian(response) + sum(terms))
 
     point, value, damping = get_vector(response), _finite(loss()), 1e-3
     whole = curvature()
     for _ in range(MOST_STEPS):
         gradient = _gradient(loss(), response)
         while True:
-            step = _step(gradient, whole, damping)
+            step = whole.newton_step(gradient, damping)
             _place(response, point + step)
             trial = float(loss().detach())
             if np.isfinite(trial) and trial < value:
@@ -94,29 +94,18 @@ def _settle(response: MediaResponse, data: UnitData, lifts: Sequence[LiftTerm]) 
             damping *= 10.0
             if damping > 1e8:  # no direction helps: this is the mode, to rounding
                 _place(response, point)
-                return Posterior(point, _inverse(whole))
+                return Posterior(point, whole.inverse)
         gained, point, value = value - trial, point + step, trial
         damping = max(damping / 5.0, 1e-6)
         whole = curvature()
         if gained < SETTLED:
             break
-    return Posterior(point, _inverse(whole))
-
-
-def _step(gradient: Array, curvature: Array, damping: float) -> Array:
-    values, vectors = np.linalg.eigh(curvature)
-    step = -vectors @ ((vectors.T @ gradient) / (np.maximum(values, LEAST_CURVATURE) + damping))
-    return np.asarray(step * min(1.0, LARGEST_STEP / max(float(np.abs(step).max()), 1e-12)))
+    return Posterior(point, whole.inverse)
 
 
 def _gradient(loss: Tensor, response: MediaResponse) -> Array:
     parts = torch.autograd.grad(loss, list(response.parameters()))
     return np.asarray(torch.cat([part.reshape(-1) for part in parts]).double().numpy())
-
-
-def _inverse(precision: Array) -> Array:
-    values, vectors = np.linalg.eigh(precision)
-    return np.asarray((vectors / np.maximum(values, LEAST_CURVATURE)) @ vectors.T)
 
 
 def _place(response: MediaResponse, vector: Array) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from privacy.attested_sums.sum_terms import SumQuestion, SumTerms
+from privacy.done_or_refused import Done as Done
+from privacy.done_or_refused import Refused as Refused
 from privacy.masks.secure_aggregation import KeyRoster, UnmaskRequest
 
 
@@ -76,20 +78,6 @@ class Opened:
     silos: tuple[str, ...]
     total: bytes
     faulty: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Done:
-    """Taken."""
-
-
-@dataclass(frozen=True)
-class Refused:
-    """An error's class, sentence and hint; it holds no value."""
-
-    error: str
-    message: str
-    hint: str
 
 
 TO_ENCLAVE = (Begin, BeginMasked, Ask, Take, Close, TakeReply, Finish)

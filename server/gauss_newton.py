@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 
 from mmm_models.curvature import prior_hessian, typical_information, unpack_symmetric
 from mmm_models.network import MediaResponse
+from mmm_models.positive_curvature import PositiveCurvature
 from mmm_models.response_prior import prior_weight
 from mmm_models.training import prior_gradient
 
 Array = NDArray[np.float64]
-LARGEST_STEP = 1.0  # of any parameter; all are logarithms, logits or the like
-LEAST_CURVATURE = 1e-4
 RIDGE_SHARE = 0.5  # of the largest eigenvalue that noise alone is expected to have
 # Length of a typical unit's packed curvature per square root of the number of parameters: by the public rule,
 # and once whitened by an earlier sum. Seen in simulated worlds.
@@ -44,9 +43,9 @@ def whitening(response: MediaResponse, information: Array, units: float) -> Whit
     if not information.size:
         scale = np.sqrt(typical_information(response) + np.maximum(np.diag(prior), 0.0))
         return Whitening(np.diag(1.0 / scale), np.diag(scale))
-    values, vectors = np.linalg.eigh(information + prior)
-    scale = np.sqrt(np.maximum(values, LEAST_CURVATURE))
-    return Whitening((vectors / scale).T, vectors * scale)
+    whole = PositiveCurvature.of(information + prior)
+    scale = np.sqrt(whole.values)
+    return Whitening((whole.vectors / scale).T, whole.vectors * scale)
 
 
 def curvature_bound(parameters: int, information: Array) -> float:
@@ -72,10 +71,7 @@ def newton_step(response: MediaResponse, gradient: Array, information: Array, un
     weight = prior_weight(response.spec.prior, units)
     prior = prior_hessian(response) * weight
     data = information if information.size else np.diag(typical_information(response))
-    values, vectors = np.linalg.eigh(data + prior)
-    whole = gradient + weight * prior_gradient(response)
-    step = -vectors @ ((vectors.T @ whole) / np.maximum(values, LEAST_CURVATURE))
-    return np.asarray(step * min(1.0, LARGEST_STEP / max(float(np.abs(step).max()), 1e-12)))
+    return PositiveCurvature.of(data + prior).newton_step(gradient + weight * prior_gradient(response))
 
 
 def noise_covariance(
@@ -88,6 +84,5 @@ def noise_covariance(
     """
     white = whitening(response, information, units)
     prior = prior_hessian(response) * prior_weight(response.spec.prior, units)
-    values, vectors = np.linalg.eigh(information + prior)
-    step = (vectors / np.maximum(values, LEAST_CURVATURE)) @ vectors.T @ white.inverse
+    step = PositiveCurvature.of(information + prior).inverse @ white.inverse
     return np.asarray(deviation**2 / averaged * step @ step.T)

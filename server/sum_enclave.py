@@ -26,7 +26,7 @@ def _answer(run: EnclaveRun, content: bytes) -> Any:
     try:
         return run.answer(decode_message(content, TO_ENCLAVE))
     except PrivacyError as error:
-        return Refused(type(error).__name__, str(error), error.hint)
+        return Refused.of(error)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from mmm_models.experiments.lift_entries import (
 )
 from mmm_models.experiments.lift_errors import LiftFileInvalid
 from mmm_models.intake.nearest_name import nearest_name
+from mmm_models.intake.toml_file import read_toml
 from mmm_models.panel import Panel
 
 _PAGE = "docs/experiments.md shows every kind of entry"
@@ -29,18 +29,7 @@ _PAGE = "docs/experiments.md shows every kind of entry"
 
 def read_lift_file(path: Path) -> LiftFile:
     """The lift file at `path`; paths in it are relative to it. Raises `LiftFileInvalid` listing every problem."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise LiftFileInvalid(f"lift file {path} does not exist", hint="check the path") from error
-    except OSError as error:
-        raise LiftFileInvalid(f"lift file {path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise LiftFileInvalid(
-            f"lift file {path} is not a UTF-8 text file", hint="save it as UTF-8"
-        ) from error
-    except tomllib.TOMLDecodeError as error:
-        raise LiftFileInvalid(f"{path} is not valid TOML: {error}", hint=_PAGE) from error
+    content = read_toml(path, LiftFileInvalid, what="lift file", hint=_PAGE)
     try:
         file = LiftFile.model_validate(content)
     except ValidationError as error:

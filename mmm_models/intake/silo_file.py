@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from mmm_models.intake.silo_tables import (
     OrganicSpec,
     PrivacyRules,
 )
+from mmm_models.intake.toml_file import read_toml
 
 _TABLES: dict[str, type[BaseModel]] = {
     "data": DataSpec,
@@ -35,18 +35,7 @@ _TABLES: dict[str, type[BaseModel]] = {
 def read_silo_spec(path: Path) -> SiloSpec:
     """The silo file at `path`. Reads no data. Raises `SpecInvalid` listing every problem in it."""
     path = Path(path)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise SpecInvalid(f"silo file {path} does not exist", hint="check the path") from error
-    except OSError as error:
-        raise SpecInvalid(f"silo file {path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SpecInvalid(f"silo file {path} is not a UTF-8 text file", hint="save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SpecInvalid(
-            f"{path} is not valid TOML: {error}", hint="docs/data-format.md shows a whole file"
-        ) from error
+    content = read_toml(path, SpecInvalid, what="silo file", hint="docs/data-format.md shows a whole file")
     try:
         spec = SiloSpec.model_validate(content)
     except ValidationError as error:

@@ -16,12 +16,7 @@ def answer_as(home: HolderHome, message: Any) -> Any:
     try:
         return _answer(home, message)
     except PrivacyError as error:
-        return refusal(error)
-
-
-def refusal(error: PrivacyError) -> Refused:
-    """The error as whoever asked gets it."""
-    return Refused(type(error).__name__, str(error), error.hint)
+        return Refused.of(error)
 
 
 def _answer(home: HolderHome, message: Any) -> Any:

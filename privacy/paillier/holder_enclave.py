@@ -15,9 +15,9 @@ from typing import Any
 from privacy.enclave.inside import InsideEnclave
 from privacy.errors import HolderUnusable, MalformedMessage, PrivacyError
 from privacy.flat_messages import decode_message, encode_message, malformed_message
-from privacy.paillier.holder_answers import answer_as, refusal
+from privacy.paillier.holder_answers import answer_as
 from privacy.paillier.holder_home import HolderHome
-from privacy.paillier.holder_pipe import KINDS, Done
+from privacy.paillier.holder_pipe import KINDS, Done, Refused
 from privacy.paillier.state_files import SealedState, StateFile, digest_of, is_state_name, require_all
 
 HOME = "key-holder"
@@ -93,7 +93,7 @@ def serve(enclave: InsideEnclave) -> None:
     try:
         home = _restored(enclave)
     except PrivacyError as error:
-        _say(enclave, refusal(error))
+        _say(enclave, Refused.of(error))
         return
     while True:
         content, _ = enclave.receive()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import IO, Any, TypeVar
 
 from privacy import errors
+from privacy.done_or_refused import Done as Done
+from privacy.done_or_refused import Refused as Refused
 from privacy.errors import PrivacyError
 from privacy.flat_messages import decode_message, encode_message, malformed_message
 from privacy.masks.secure_aggregation import KeyAdvert, KeyRoster
@@ -52,20 +54,6 @@ class Offer:
     """Join that run; answered by HolderAdvert."""
 
     run_id: str
-
-
-@dataclass(frozen=True)
-class Done:
-    """Nothing to say."""
-
-
-@dataclass(frozen=True)
-class Refused:
-    """An error's class, sentence and hint."""
-
-    error: str
-    message: str
-    hint: str
 
 
 KINDS = (

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from mmm_models.curvature import pack_symmetric, packed_size, prior_hessian, typical_information
 from mmm_models.network import MediaResponse
+from mmm_models.positive_curvature import LARGEST_STEP, LEAST_CURVATURE
 from mmm_models.response_prior import prior_weight
 from mmm_models.spec import ModelSpec
 from mmm_models.training import get_vector, prior_gradient, set_vector
 from server.gauss_newton import (
-    LARGEST_STEP,
-    LEAST_CURVATURE,
     RIDGE_SHARE,
     curvature_bound,
     learned_information,
