@@ -29,7 +29,8 @@ def fit_readings(response: MediaResponse, data: UnitData, lifts: Sequence[LiftTe
 
     `data` must come from `prepare`. Lifts are evidence in either reading. Raises `TrainingDiverged`.
     """
-    trusting, also = fit_posterior(response, data, lifts), with_same_week_media(data, response)
+    trusting = fit_posterior(response, data, lifts)
+    also = with_same_week_media(data, response, {term.channel for term in lifts})
     if also is data:
         return trusting
     careful = fit_posterior(response, also, lifts)

@@ -27,6 +27,7 @@ class LiftTerm:
     """
 
     lift: LiftTest
+    channel: int
     sd: float
     more: Float[Tensor, "unit week column"]
     less: Float[Tensor, "unit week column"]
@@ -81,4 +82,5 @@ def lift_term(
     units, of_all = int(placed.units.sum()), units_of_all or data.units
     few = math.sqrt(max(1.0 / units - 1.0 / of_all, 0.0))
     spread = response.spec.pooling.unit_effect_sd * abs(lift.lift) * few
-    return LiftTerm(lift, math.hypot(lift.standard_error, spread), more, less, data.level[tested], weeks)
+    sd = math.hypot(lift.standard_error, spread)
+    return LiftTerm(lift, placed.channel, sd, more, less, data.level[tested], weeks)

@@ -79,7 +79,8 @@ class NeuralMmm:
                 )
                 for term, found in zip(terms, before, strict=True)
             )
-        data = with_same_week_media(data, response)  # a baseline that makes up for what lies between readings
+        # A baseline that makes up for what lies between readings.
+        data = with_same_week_media(data, response, {lift.channel for lift in placed})
         results = self._results(panel, data, scales, response, posterior, holdout_weeks=holdout_weeks)
         findings = (*contradictions(experiments), *results.findings, *frequency_findings(panel, response))
         results = replace(results, experiments=experiments, findings=findings)
@@ -118,7 +119,10 @@ class NeuralMmm:
         known = None
         if layout.parameters:
             known = summarise(total, layout, response, posterior.covariance, outcome=scales.outcome)
-        findings = diagnose(panel, holdout_weeks=holdout_weeks, posterior=known, spec=self.model)
+        tested = {lift.channel for lift in self.lifts}
+        findings = diagnose(
+            panel, holdout_weeks=holdout_weeks, posterior=known, spec=self.model, tested=tested
+        )
         fits = unit_fits(panel, holdout_errors(response, pooled), data.level.double().numpy())
         return replace(results, findings=findings, holdout=replace(results.holdout, per_unit=fits))
 

@@ -1,5 +1,7 @@
 """Everything a panel and its model cannot tell, as findings in plain words."""
 
+from collections.abc import Collection
+
 from mmm_models.diagnostics.channel_activity import channel_activity
 from mmm_models.diagnostics.collinear_channels import collinear_channels
 from mmm_models.diagnostics.demand_following import demand_following
@@ -25,11 +27,13 @@ def diagnose(
     holdout_weeks: int,
     posterior: PosteriorSummary | None = None,
     spec: ModelSpec | None = None,
+    tested: Collection[str] = (),
 ) -> tuple[Finding, ...]:
     """What cannot be known from the panel's training weeks, the gravest first.
 
     `posterior` adds what a fitted model knows of its own uncertainty; `spec` is the model's, else the usual
-    one. They read single units' series: where those are private, so are the findings.
+    one; `tested` are channels whose experiments it was calibrated with. They read single units' series: where
+    those are private, so are the findings.
     Raises `NothingToLearnFrom` when no unit has an outcome in its training weeks.
     """
     if not panel.n_channels:
@@ -39,7 +43,7 @@ def diagnose(
     found = (
         *history_length(evidence),
         *national_media(evidence),
-        *same_week_unidentified(evidence, posterior, model.baseline.same_week_media_sd),
+        *same_week_unidentified(evidence, posterior, model.baseline.same_week_media_sd, tested),
         *collinear_channels(evidence, posterior),
         *demand_following(evidence),
         *channel_activity(evidence),

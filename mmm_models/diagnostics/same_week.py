@@ -1,5 +1,7 @@
 """Channels of a single series that sell in their own week: what they do and what happened then look alike."""
 
+from collections.abc import Collection
+
 from mmm_models.averaged_readings import CAREFUL
 from mmm_models.diagnostics.finding_words import listed, percent
 from mmm_models.diagnostics.panel_evidence import PanelEvidence
@@ -17,7 +19,10 @@ AVERAGED = (
 
 
 def same_week_unidentified(
-    evidence: PanelEvidence, posterior: PosteriorSummary | None, same_week_media_sd: float
+    evidence: PanelEvidence,
+    posterior: PosteriorSummary | None,
+    same_week_media_sd: float,
+    tested: Collection[str] = (),
 ) -> tuple[Finding, ...]:
     """The channels of a single unit that by the fitted carry-over mostly work at once: one finding for those whose own
     week was read in two ways (see `averaged_readings.py`), one for those whose own week counts in full.
@@ -30,7 +35,7 @@ def same_week_unidentified(
     judged = judged_by_roi(evidence.spend_per_revenue.tolist())
     for index, name in enumerate(evidence.panel.channel_names):
         share = float(posterior.at_once[index])
-        if evidence.used[index] and share >= MOSTLY_AT_ONCE:
+        if evidence.used[index] and name not in tested and share >= MOSTLY_AT_ONCE:
             groups[same_week_media_sd == 0 or not judged[index]][name] = share
     return tuple(_finding(found, in_full=in_full) for in_full, found in groups.items() if found)
 

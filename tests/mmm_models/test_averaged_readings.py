@@ -96,6 +96,24 @@ def test_a_lift_is_evidence_in_either_reading() -> None:
     assert slope @ found.covariance @ slope < 0.05 * (slope @ without.covariance @ slope)
 
 
+def test_an_experiment_on_a_channel_without_comparable_spend_opens_the_second_reading() -> None:
+    panel = small_panel(units=1)
+    panel = replace(panel, spend=1000.0 * panel.spend)
+    scales, data = prepared(panel, SPEC)
+    response = MediaResponse(SPEC, scales.spend_per_revenue.tolist())
+    week = date.fromisoformat(str(panel.weeks[20].astype("datetime64[D]")))
+    lift = LiftTest("c0", week, week + timedelta(weeks=5), None, 1.0, 1e9)  # itself says nothing
+    term = lift_term(place((lift,), panel)[0], data, response)
+
+    trusting = fit_readings(response, data)
+    both = fit_readings(response, data, [term])
+
+    careful = fit_posterior(response, with_same_week_media(data, response, {0}))
+    apart = (1.0 - CAREFUL) * trusting.mode + CAREFUL * careful.mode
+    np.testing.assert_allclose(both.mode, apart, atol=0.02)
+    assert np.abs(trusting.mode - careful.mode).max() > 0.05  # else this would show nothing
+
+
 def test_what_a_fit_of_one_series_says_follows_from_the_average() -> None:
     panel, quick = small_panel(units=1), TrainingSpec(steps=60)
     both, one = (NeuralMmm(spec, quick).fit(panel, holdout_weeks=8) for spec in (SPEC, TRUSTING))

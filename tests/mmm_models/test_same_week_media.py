@@ -87,6 +87,16 @@ def test_channels_about_whose_return_nothing_is_believed_are_left_to_the_data() 
     assert with_same_week_media(data, response) is data
 
 
+def test_channels_that_an_experiment_tested_are_read_both_ways_whatever_their_spend() -> None:
+    panel = small_panel(units=1)
+    data, response = records(replace(panel, spend=1000.0 * panel.spend))
+    before = data.features.shape[-1]
+
+    more = with_same_week_media(data, response, {1})
+
+    np.testing.assert_array_equal(more.features[0, :, before:].double().numpy(), added(panel)[:, 1:])
+
+
 def test_a_second_unit_that_sells_nothing_does_not_count() -> None:
     panel = small_panel(units=2)
     outcome = panel.outcome.copy()

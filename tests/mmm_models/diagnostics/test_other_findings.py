@@ -81,6 +81,14 @@ def test_channels_without_spend_are_named_apart_since_their_own_week_counts_in_f
     assert said == {("c0",): True, ("c1",): False}
 
 
+def test_channels_that_an_experiment_told_are_not_named():
+    panel = made_panel(independent_media(2, units=1))
+
+    finding = the_finding(panel, "same-week", posterior=knowing([0.9, 0.9]), tested=("c1",))
+
+    assert finding.channels == ("c0",)
+
+
 @pytest.mark.parametrize(("units", "at_once"), [(2, [0.9, 0.9]), (1, [0.3, 0.49])])
 def test_several_units_or_effects_that_last_leave_nothing_to_say_of_the_same_week(units, at_once):
     panel = made_panel(independent_media(2, units=units))
