@@ -18,16 +18,16 @@ def true_curve(world: World, multiplier: float) -> Array:
     return np.array(own)
 
 
-def true_lift(world: World, channel: int, weeks: slice) -> float:
-    """Outcome of those weeks that would be missing, had the channel been off in them, in every unit.
+def true_lift(world: World, channel: int, weeks: slice, change: float = -1.0) -> float:
+    """Outcome of those weeks that media bring which a change of the channel takes away, or adds, in every unit.
 
-    Weeks before them are as they were, so that what is carried over into them is no part of it; nor is what
-    they carry over into later weeks.
+    `change`: -1 without the channel, 0.5 with half as much again. Weeks before them are as they were, so that what is
+    carried over into them is no part of it; nor is what they carry over into later weeks.
     """
     lift = 0.0
     for silo in world.silos:
-        without = silo.intensity.copy()
-        without[:, weeks, channel] = 0.0
-        gain = silo.response.contributions(silo.intensity) - silo.response.contributions(without)
+        changed = silo.intensity.copy()
+        changed[:, weeks, channel] *= 1.0 + change
+        gain = silo.response.contributions(changed) - silo.response.contributions(silo.intensity)
         lift += float(np.einsum("utc,u->", gain[:, weeks], silo.level))
-    return lift
+    return lift if change > 0 else -lift

@@ -21,12 +21,17 @@ Array = NDArray[np.float64]
 
 def oracle_errors(world: World) -> TruthErrors:
     """Fit effect sizes under the true transforms and compare contributions with the truth."""
+    return truth_errors(oracle_contributions(world), world)
+
+
+def oracle_contributions(world: World) -> Array:
+    """What the oracle takes each channel to have sold `[channel]`, in outcome units."""
     panel, spec, weeks = pool(world.panels), ModelSpec(), world.scenario.holdout_weeks
     data = prepare(panel, pooled_scales(panel, spec, weeks), spec, holdout_weeks=weeks)
     level = np.concatenate([silo.level for silo in world.silos])
     saturated = np.concatenate([silo.response.saturated(silo.intensity) for silo in world.silos])
     driver = saturated * level[:, None, None]  # [unit, week, channel] in outcome units per unit of effect
-    return truth_errors(driver.sum(axis=(0, 1)) * _effects(driver, data), world)
+    return np.asarray(driver.sum(axis=(0, 1)) * _effects(driver, data))
 
 
 def _effects(driver: Array, data: UnitData) -> Array:

@@ -5,11 +5,12 @@ from datetime import date
 import numpy as np
 
 from benchmarks.interventions import true_lift
-from mmm_models.experiments.lift import LiftTest
+from mmm_models.experiments.lift import SWITCHED_OFF, LiftTest
 from mmm_models.results import Results
 from simulations.world import World
 
 EXPERIMENT_WEEKS = slice(60, 76)  # of training weeks 0 to 79
+HALF_AND_MORE = (-0.5, 0.5)
 
 
 def two_lift_tests(world: World, results: Results, *, error_share: float) -> tuple[LiftTest, ...]:
@@ -29,22 +30,35 @@ def least_identified(results: Results) -> tuple[str, ...]:
     return tuple(sorted(widths, key=widths.__getitem__, reverse=True))
 
 
-def simulate_lift_test(world: World, channel: str, *, error_share: float) -> LiftTest:
-    """The channel off in all units during `EXPERIMENT_WEEKS`: its true lift plus a normal error.
+def both_ways(world: World, *, error_share: float) -> tuple[LiftTest, ...]:
+    """Two on every channel: half of its media, and half as much again."""
+    return tuple(
+        simulate_lift_test(world, channel, error_share=error_share, change=change)
+        for channel in world.scenario.channel_names
+        for change in HALF_AND_MORE
+    )
 
-    The error's standard deviation is `error_share` of the true lift, and stated as such. It is drawn from the
-    world's seed, so that a larger share is the same draw, scaled.
+
+def simulate_lift_test(
+    world: World, channel: str, *, error_share: float, change: float = SWITCHED_OFF
+) -> LiftTest:
+    """The channel off, or changed, in all units during `EXPERIMENT_WEEKS`: its true lift plus a normal error.
+
+    The error's standard deviation is `error_share` of what the channel sells in those weeks, whatever the change, and
+    stated as such. It is drawn from the world's seed, so that a larger share is the same draw, scaled.
     """
     index = world.scenario.channel_names.index(channel)
-    lift = true_lift(world, index, EXPERIMENT_WEEKS)
-    drawn = np.random.default_rng([world.scenario.seed, index]).standard_normal()
+    standard_error = error_share * true_lift(world, index, EXPERIMENT_WEEKS)
+    stream = [] if change == SWITCHED_OFF else [HALF_AND_MORE.index(change) + 1]
+    drawn = float(np.random.default_rng([world.scenario.seed, index, *stream]).standard_normal())
     days: list[date] = world.panels[0].weeks.astype("datetime64[D]").tolist()
     return LiftTest(
         channel=channel,
         first_week=days[EXPERIMENT_WEEKS.start],
         last_week=days[EXPERIMENT_WEEKS.stop - 1],
         units=None,
-        lift=lift * (1.0 + error_share * float(drawn)),
-        standard_error=error_share * lift,
+        lift=true_lift(world, index, EXPERIMENT_WEEKS, change) + standard_error * drawn,
+        standard_error=standard_error,
+        change=change,
         source="simulated",
     )

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmm_models.planning.allocate import allocate
-from mmm_models.planning.cell_curves import expected_curves
+from mmm_models.planning.cell_curves import Responds, expected_curves
 from mmm_models.planning.feasible import Feasible
 from mmm_models.planning.piecewise import Aim
 from mmm_models.planning.plan import Plan
@@ -49,18 +49,23 @@ def true_regret(plan: Plan, planner: Planner, world: World) -> TrueRegret:
     period = planner.look.period
     _require_same_world(planner, world)
     truth = true_outlook(world, period)
-    spend = np.array([cell.spend for cell in plan.cells])
+    spend = np.array([cell.spend for cell in plan.cells]).reshape(period.spend.shape)
+    return TrueRegret(
+        last=truth.revenue(period.spend * (spend.sum() / period.spend.sum())),
+        planned=truth.revenue(spend),
+        best=truth.revenue(best_split(plan, truth)),
+    )
+
+
+def best_split(plan: Plan, response: Responds) -> Array:
+    """The plan's money within its floors and ceilings, as is best by this response `[part, channel]`."""
     within = Feasible(
         np.array([cell.floor for cell in plan.cells]), np.array([cell.ceiling for cell in plan.cells]), ()
     )
-    best = allocate(expected_curves(truth, within.low, within.high), within, Aim(total=float(spend.sum())))
+    total = sum(cell.spend for cell in plan.cells)
+    best = allocate(expected_curves(response, within.low, within.high), within, Aim(total=total))
     assert best is not None  # the plan itself keeps these limits
-    shape = period.spend.shape
-    return TrueRegret(
-        last=truth.revenue(period.spend * (spend.sum() / period.spend.sum())),
-        planned=truth.revenue(spend.reshape(shape)),
-        best=truth.revenue(best.reshape(shape)),
-    )
+    return best.reshape(response.period.spend.shape)
 
 
 def _require_same_world(planner: Planner, world: World) -> None:
