@@ -12,6 +12,7 @@ from clients.errors import OutOfOrder
 from clients.own_experiments import save_experiments
 from clients.planned_sums import require_planned
 from clients.private_fit import save_unit_fits
+from clients.request_shape import require_shape
 from clients.session import Session
 from clients.silo_data import read_silo_data
 from clients.silo_home import SiloHome
@@ -34,6 +35,7 @@ def answer_sum(spec_path: Path, home: SiloHome, session: Session, request: SumRe
 
     Private runs: only the sums that were charged (OutOfOrder), each in one wording about one panel only
     (ReplayRefused): other words or other data under the same noise would subtract the noise. Others: one report a run.
+    A request that is not of its kind's shape is refused before any of that (RequestMalformed).
     """
     invitation = session.invitation
     model = FederatedModel.model_validate_json(invitation.model)
@@ -41,7 +43,8 @@ def answer_sum(spec_path: Path, home: SiloHome, session: Session, request: SumRe
     noise: NoiseSource = SecureNoise()
     if privacy.private:
         require_planned(request, model, privacy)
-    elif request.purpose == Purpose.REPORT:
+    require_shape(request, model, private=privacy.private)
+    if not privacy.private and request.purpose == Purpose.REPORT:
         home.report_once(request.run_id, _wording(request))
     data = read_silo_data(spec_path, model)
     if privacy.private:

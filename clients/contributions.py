@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from clients.calibration import NOT_CALIBRATED, Calibration, calibration, compare_with_model
-from clients.errors import OutOfOrder
+from clients.errors import OutOfOrder, WeeksMissing
 from clients.gradient_sums import (
     Noising,
     exact_curvature,
@@ -31,7 +31,7 @@ from mmm_models.scaling import Scales, octave_counts, scale_quantities
 from mmm_models.training import set_vector
 from mmm_models.unit_data import UnitData
 from mmm_models.unit_records import unit_records
-from mmm_models.week_calendar import Calendar, calendar_marks, calendar_of
+from mmm_models.week_calendar import Calendar, calendar_marks, calendar_of, has_all_weeks
 from privacy.distributed_noise import DistributedSum, noised_sum, read_sum
 from privacy.quantization import FixedPoint
 from privacy.run_releases import RunReleases
@@ -66,7 +66,7 @@ class Contribution:
 
 
 def contribute(data: SiloData, task: Task) -> Contribution:
-    """The silo's own part of the sum that was asked for."""
+    """The silo's own part of the sum that was asked for, in a request that `request_shape` let pass."""
     kinds = {
         Purpose.SCALES: _scales,
         Purpose.CURVATURE: _curvature,
@@ -74,11 +74,6 @@ def contribute(data: SiloData, task: Task) -> Contribution:
         Purpose.DRAFT: _draft,
         Purpose.REPORT: _report,
     }
-    if task.request.purpose not in kinds:
-        raise OutOfOrder(
-            f"the coordinator asks for an unknown sum, {task.request.purpose!r}",
-            hint="run the same version everywhere",
-        )
     return kinds[Purpose(task.request.purpose)](data, task)
 
 
@@ -137,7 +132,7 @@ def _gradient(data: SiloData, task: Task) -> Contribution:
     """The sum of whitened gradients at the parameters sent, with the fit there or the clip count."""
     parameters, scale_vector, (clip_norm, *units), forward = task.request.vectors()
     response, prepared = _prepared(data, task.model, parameters, scale_vector)
-    white = _square(forward, len(parameters))
+    white = forward.reshape(len(parameters), -1)
     if task.privacy.private:
         release = RunReleases(task.privacy).gradient(len(parameters), float(clip_norm))
         return Contribution(noised_gradient(response, prepared, white, _noising(release, task)), task.units)
@@ -154,7 +149,7 @@ def _curvature(data: SiloData, task: Task) -> Contribution:
     """The sum of whitened curvature at the parameters sent."""
     parameters, scale_vector, (length, *units), forward = task.request.vectors()
     response, prepared = _prepared(data, task.model, parameters, scale_vector)
-    white = _square(forward, len(parameters))
+    white = forward.reshape(len(parameters), -1)
     if task.privacy.private:
         release = RunReleases(task.privacy).curvature(task.request.length, float(length))
         return Contribution(noised_curvature(response, prepared, white, _noising(release, task)), task.units)
@@ -183,11 +178,12 @@ def _metrics(response: MediaResponse, prepared: UnitData) -> Array:
 def _report(data: SiloData, task: Task) -> Contribution:
     """Sums from which contributions, ROI, curves and fit are computed; per-unit fits stay in the silo.
 
-    Guarantee in private runs: one release of `RunReleases.report`.
+    Guarantee in private runs: one release of `RunReleases.report`. In others, by weeks that this silo has all of
+    (WeeksMissing), as every other silo in the same sum.
     """
     parameters, scale_vector, last, *uncalibrated = task.request.vectors()
+    calendar = None if task.privacy.private else _own_calendar(data, last)
     response, prepared = _prepared(data, task.model, parameters, scale_vector)
-    calendar = None if task.privacy.private else calendar_of(last)
     records = _unit_records(response, data, prepared, task, calendar)
     fits = unit_fits(data.panel, holdout_errors(response, prepared), prepared.level.double().numpy())
     if not task.privacy.private:
@@ -197,10 +193,6 @@ def _report(data: SiloData, task: Task) -> Contribution:
         total = records.sum(axis=0) + layout.row(counts)
         return Contribution(_exact(total, task), task.units, fits, checks)
     layout, slope = task.model.records(private=True), last
-    if slope.shape != (layout.length,):
-        raise OutOfOrder(
-            "the report asked for does not have the agreed shape", hint="run the same version everywhere"
-        )
     frame = report_frame(
         layout, response, slope, weeks=task.model.weeks, holdout_weeks=task.model.holdout_weeks
     )
@@ -208,19 +200,24 @@ def _report(data: SiloData, task: Task) -> Contribution:
     return Contribution(noised_sum(frame.measure(records), release, task.noise), task.units, fits)
 
 
+def _own_calendar(data: SiloData, sent: Array) -> Calendar | None:
+    """The calendar sent, all of whose weeks this silo has; a silo without one of them would leave the others alone."""
+    calendar = calendar_of(sent)
+    if calendar is not None and not has_all_weeks(data.panel, calendar):
+        raise WeeksMissing(
+            "this silo lacks some of the weeks that the report is to be about; nothing was sent",
+            hint="start a new run: its calendar is the weeks that all of its silos have",
+        )
+    return calendar
+
+
 def _experiments(
     data: SiloData, response: MediaResponse, prepared: UnitData, uncalibrated: Sequence[Array]
 ) -> tuple[ExperimentCheck, ...]:
     """Each of the silo's experiments beside the model with and without experiments."""
-    size = sum(parameter.numel() for parameter in response.parameters())
-    if len(uncalibrated) != 3 or uncalibrated[0].size != size or uncalibrated[2].size != 1:
-        raise OutOfOrder(
-            "the model without experiments does not have the agreed shape",
-            hint="run the same version everywhere",
-        )
     before, covariance, units = uncalibrated
     calibrated = _calibration(data, response, prepared, units.tolist())
-    return compare_with_model(calibrated, response, before, _square(covariance, size))
+    return compare_with_model(calibrated, response, before, covariance.reshape(before.size, -1))
 
 
 def _draft(data: SiloData, task: Task) -> Contribution:
@@ -261,23 +258,11 @@ def _noising(release: DistributedSum, task: Task) -> Noising:
     return Noising(release, task.noise, task.privacy.sample_rate)
 
 
-def _square(flat: Array, size: int) -> Array:
-    if flat.size != size * size:
-        raise OutOfOrder(
-            "the coordinates sent do not have the agreed shape", hint="run the same version everywhere"
-        )
-    return flat.reshape(size, size)
-
-
 def _prepared(
     data: SiloData, model: FederatedModel, parameters: Array, scale_vector: Array
 ) -> tuple[MediaResponse, UnitData]:
     scales = Scales.from_vector(scale_vector, model.media_per)
     response = MediaResponse(model.model, scales.spend_per_revenue.tolist())
-    if sum(parameter.numel() for parameter in response.parameters()) != len(parameters):
-        raise OutOfOrder(
-            "the model sent does not have the agreed shape", hint="run the same version everywhere"
-        )
     with torch.no_grad():
         set_vector(response, parameters)
     return response, with_unit_deviations(data.prepared(scales, model), response)

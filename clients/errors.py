@@ -21,6 +21,14 @@ class OutOfOrder(SiloError):
     """The coordinator skipped a step of the protocol, or changed what was agreed."""
 
 
+class RequestMalformed(OutOfOrder):
+    """A sum is asked for with numbers too many, too few or of another shape than its kind has; nothing was computed."""
+
+
+class WeeksMissing(SiloError):
+    """The report is to be about weeks of which this silo lacks some; their sums would be the other silos' alone."""
+
+
 class ReplayRefused(SiloError):
     """A private sum was asked for twice in different words; answering would average the noise away."""
 

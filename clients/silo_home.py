@@ -161,8 +161,9 @@ class SiloHome:
         return KeyedNoise(hmac.new(self._noise_key, label, hashlib.sha256).digest())
 
     def report_once(self, run_id: str, digest: bytes) -> None:
-        """Hold this silo to the first wording of a run's report, for ever: two that differ in the calendar or the model
-        would tell by their difference what single silos' weeks or experiments are. Raises OutOfOrder.
+        """Hold this silo to the first wording of a run's report, for ever, be it refused: two that differ in the model
+        would tell by their difference what single silos' experiments are, and a calendar refused or not tells whether
+        this silo has all of its weeks. Raises OutOfOrder.
         """
         record = self.run_directory(run_id) / REPORTED
         if self._note_first(record, TERMS, digest) not in (None, digest.hex()):

@@ -1,5 +1,7 @@
 """What stops a run at the coordinator; the run directory keeps everything up to the last whole round."""
 
+from collections.abc import Sequence
+
 
 class ServerError(Exception):
     """Root of every error raised by `server`; `hint` says what to do next."""
@@ -31,6 +33,28 @@ class RunStoreError(ServerError):
 
 class CheckpointDamaged(RunStoreError):
     """A checkpoint's content does not match its own digest; it was not loaded."""
+
+
+class ExperimentsChanged(RunStoreError):
+    """A silo has experiments now and had none when the run began, or the other way round; it was not resumed."""
+
+    def __init__(self, added: Sequence[str], removed: Sequence[str], *, absent: Sequence[str] = ()) -> None:
+        """`absent`: those of `removed` that did not come."""
+        left = [silo for silo in removed if silo not in absent]
+        changes = [
+            *(f"{silo} has experiments now, and the run was begun without" for silo in added),
+            *(f"{silo} has no experiments now, and the run was begun with its experiments" for silo in left),
+            *(f"{silo} did not come, and the run was begun with its experiments" for silo in absent),
+        ]
+        ways = [
+            *(f"remove `lifts` from the silo file of {silo}" for silo in added),
+            *(f"restore `lifts` in the silo file of {silo}" for silo in left),
+            *(f"bring {silo} back" for silo in absent),
+        ]
+        super().__init__(
+            f"{'; '.join(changes)}; nothing was asked of any silo, and nothing of the run is lost",
+            hint=f"{', '.join(ways)}, and resume; or start a new run",
+        )
 
 
 class UpdateOutOfBounds(ServerError):

@@ -48,8 +48,13 @@ class Steps:
         return replace(state, round=state.round + 1, sums=state.sums + 1)
 
     def after_lost_curvature(self, state: ModelState) -> ModelState:
-        """The same model with the curvature known before."""
-        return replace(state, sums=state.sums + 1)
+        """The same model with the curvature known before.
+
+        Where silos' experiments count the step after it is left out as well: it would be a whole one (see
+        `aggregation.next_state`), and curvature of another point, or from before experiments, does not say how far.
+        """
+        kept = replace(state, sums=state.sums + 1)
+        return self.after_lost_round(kept) if self._plan.calibrates_after(state.round) else kept
 
     def after_curvature(self, state: ModelState, answer: SiloSum) -> ModelState:
         """The same model with new curvature."""

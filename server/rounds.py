@@ -21,13 +21,14 @@ from mmm_models.private_records import RecordFrame, draft_frame, report_frame, w
 from mmm_models.results import Finding, Results
 from mmm_models.scaling import Scales, scales_from
 from mmm_models.training import get_vector
-from mmm_models.week_calendar import Calendar, calendar_from
+from mmm_models.week_calendar import Calendar, calendar_from, weeks_of_any
 from privacy.distributed_noise import read_sum
 from privacy.run_releases import RunReleases
 from privacy.run_terms import Release
 from privacy.sum_schedule import Purpose
 from server.aggregation import ModelState
 from server.errors import SumLost
+from server.kept_experiments import note_experiments, require_same_experiments
 from server.lost_sums import Asking
 from server.model_steps import Steps, first_clip_norm
 from server.run_attestations import keep_attestation
@@ -35,7 +36,7 @@ from server.run_plan import RunPlan, plan_run
 from server.run_store import RoundMetrics, RunStore
 from server.run_uncertainty import contribution_noise, noised_uncertainty, posterior_covariance
 from server.settings import RunSettings
-from server.silo_exchange import SiloExchange
+from server.silo_exchange import SiloExchange, SiloSum
 from server.sum_questions import (
     Uncalibrated,
     curvature_question,
@@ -88,20 +89,21 @@ def train_federated(
 ) -> Finished:
     """Run to the end, or raise a ServerError that leaves a directory `--resume` continues."""
     introductions = exchange.gather()
+    silos = [item.silo for item in introductions]
     plan = plan_run(settings, store.run_id, introductions)
+    require_same_experiments(store.directory, plan.experimenting, silos)
     exchange.start(plan.invitation, keep=partial(keep_attestation, store))
-    store.event("started", silos=[item.silo for item in introductions])
+    note_experiments(store.directory, plan.experimenting)
+    store.event("started", silos=silos)
     asking = Asking(exchange, store, once=plan.answered_once)
     agreed = _agree_on_scales(asking, plan)
     steps = Steps(plan, settings, agreed.scales, units=agreed.units)
     state = store.newest_checkpoint() or _first_state(agreed, settings)
-    for purpose in plan.schedule[state.sums :]:
-        if purpose not in (Purpose.CURVATURE, Purpose.ROUND):
-            break
+    while (purpose := plan.schedule[state.sums]) in (Purpose.CURVATURE, Purpose.ROUND):
         if purpose is Purpose.CURVATURE:
             state = _learn_curvature(asking, agreed, state, steps)
-            continue
-        state = _train_round(asking, agreed, state, steps, progress)
+        else:
+            state = _train_round(asking, agreed, state, steps, progress)
     response = response_at(plan, agreed.scales, state.model)
     covariance = posterior_covariance(plan, response, state, agreed.units)
     reported = _report(asking, agreed, state, covariance)
@@ -119,11 +121,16 @@ def _agree_on_scales(asking: Asking, plan: RunPlan) -> Agreed:
     noise_floor = _count_noise(plan, len(answer.silos))
     scales = scales_from(layout.octaves(total), plan.model.media_per, ignore_below=noise_floor)
     units = max(layout.units(total), 1.0)
-    calendar = None
-    if not plan.privacy.private:
-        calendar = asking.store.first_calendar(calendar_from(layout.marks(total), fewest=plan.fewest))
     asking.store.event("scales", media=scales.media.tolist(), units=units)
+    calendar = None if plan.privacy.private else _calendar(asking.store, layout.marks(total), answer)
     return Agreed(plan, scales, units, calendar)
+
+
+def _calendar(store: RunStore, marks: Array, answer: SiloSum) -> Calendar | None:
+    """The weeks that all silos have, as the run began with them: a silo that lacks one answers no report about it."""
+    calendar = store.first_calendar(calendar_from(marks, silos=len(answer.silos)))
+    store.event("calendar", weeks=calendar.weeks if calendar else 0, weeks_of_any_silo=weeks_of_any(marks))
+    return calendar
 
 
 def _count_noise(plan: RunPlan, silos: int) -> float:
@@ -141,7 +148,7 @@ def _first_state(agreed: Agreed, settings: RunSettings) -> ModelState:
 
 
 def _learn_curvature(asking: Asking, agreed: Agreed, state: ModelState, steps: Steps) -> ModelState:
-    """One curvature sum; without it training goes on with what is known."""
+    """One curvature sum; without it training goes on with what is known, and calibrating skips the step."""
     request = curvature_question(agreed.plan, agreed.scales, state, units=agreed.units)
     try:
         return steps.after_curvature(state, asking.sum(request))
@@ -185,7 +192,7 @@ def _report(asking: Asking, agreed: Agreed, state: ModelState, covariance: Array
         known = summarise(total, layout, response, covariance, outcome=agreed.scales.outcome)
         names = tuple(channel.name for channel in naming.channels)
         results = replace(results, findings=prior_dominated(names, known))
-    if layout.experiments and state.round > plan.rounds:
+    if uncalibrated is not None and not np.array_equal(state.model, uncalibrated.parameters):
         results = replace(results, findings=(*_experiments(layout.split(total)), *results.findings))
     try:
         basis = basis_from_sum(total, layout=layout, naming=naming, scales=agreed.scales)

@@ -8,8 +8,8 @@ from mmm_models.curvature import packed_size
 from mmm_models.federated_spec import ChannelDeclaration, FederatedModel, GradientSum
 from mmm_models.panel import ChannelKind
 from mmm_models.scaling import MediaPer
-from privacy.masks.secure_aggregation import MINIMUM_ROSTER, smallest_threshold
-from privacy.run_terms import PrivacyMode, PrivacyTerms, SecureAggregation
+from privacy.masks.secure_aggregation import smallest_threshold
+from privacy.run_terms import PrivacyMode, PrivacyTerms
 from privacy.sum_schedule import Purpose, sum_schedule
 from privacy.wire import Introduction, Invitation
 from server.errors import SettingsInvalid
@@ -24,15 +24,15 @@ CALIBRATION = (Purpose.CURVATURE, Purpose.ROUND) * CALIBRATION_ROUNDS
 @dataclass(frozen=True)
 class RunPlan:
     """The invitation all silos get, and the same in typed form. `schedule`: all sums of the run, in order; `rounds`:
-    those before silos' experiments count; `fewest`: silos that must have data in a week for its sum to be asked for."""
+    those before silos' experiments count; `experimenting`: the silos that declare experiments."""
 
     invitation: Invitation
     model: FederatedModel
     privacy: PrivacyTerms
     silos: int
+    experimenting: tuple[str, ...]
     rounds: int
     schedule: tuple[Purpose, ...]
-    fewest: int
 
     def calibrates_after(self, rounds: int) -> bool:
         """Whether silos' experiments count once so many rounds are done."""
@@ -48,13 +48,14 @@ def plan_run(settings: RunSettings, run_id: str, introductions: tuple[Introducti
     """Raises SettingsInvalid when the silos' declarations cannot be one model, or too few for a robust rule came."""
     RobustAggregation.of(settings).require_enough(len(introductions))
     schemas = {item.silo: _declared(item) for item in introductions}
+    experimenting = tuple(silo for silo in sorted(schemas) if schemas[silo].get("experiments", False))
     model = FederatedModel(
         channels=_channels(schemas),
         media_per=_media_per(schemas),
         weeks=settings.weeks,
         holdout_weeks=settings.holdout_weeks,
         intervals=settings.intervals,
-        calibrated=settings.intervals and any(item.get("experiments", False) for item in schemas.values()),
+        calibrated=settings.intervals and bool(experimenting),
         model=settings.model.model_copy(update={"reach_frequency": _reach_frequency(settings, schemas)}),
         local=settings.local,
         currency=_common(schemas, "currency"),
@@ -69,16 +70,9 @@ def plan_run(settings: RunSettings, run_id: str, introductions: tuple[Introducti
         enclave=settings.enclave,
     )
     schedule = _schedule(settings, calibrated=model.calibrated)
-    fewest = _fewest_in_a_week(settings, schemas)
-    return RunPlan(invitation, model, privacy, len(introductions), settings.planned_rounds, schedule, fewest)
-
-
-def _fewest_in_a_week(settings: RunSettings, schemas: dict[str, Any]) -> int:
-    """As in every other sum where none is seen alone; one where each silo's sums are seen anyway."""
-    if settings.secure_aggregation is SecureAggregation.NONE and not settings.enclave:
-        return 1
-    declared = (schema.get("min_silos", 1) for schema in schemas.values())
-    return max(MINIMUM_ROSTER, *(number for number in declared if isinstance(number, int)))
+    return RunPlan(
+        invitation, model, privacy, len(introductions), experimenting, settings.planned_rounds, schedule
+    )
 
 
 def _schedule(settings: RunSettings, *, calibrated: bool) -> tuple[Purpose, ...]:

@@ -17,8 +17,8 @@ LEFT_SILO = (
     "Only sums over all silos: counts of units per octave, model changes, and the totals of this report."
 )
 LEFT_SILO_BY_WEEK = (
-    "Only sums over all silos: counts of units per octave, marks of quarters with data, model changes and curvature, "
-    "numbers of experiments, and the totals of this report, also week by week."
+    "Only sums over all silos: counts of units per octave, of silos with data in each week, model changes and "
+    "curvature, numbers of experiments, and the totals of this report, also by the weeks that all silos have."
 )
 SUMS_ARE_INSIDE = {
     SecureAggregation.MASKS: "pairwise masks, taken off in",

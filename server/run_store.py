@@ -103,7 +103,7 @@ class RunStore:
 
     def first_calendar(self, found: Calendar | None) -> Calendar | None:
         """The calendar that the run began with, `found` the first time: silos answer about one calendar a run only, and
-        a resumed run may sum the marks of fewer silos."""
+        a resumed run may sum the marks of other silos."""
         path = self.directory / CALENDAR
         if not path.exists():
             write_json(path, None if found is None else found.model_dump(mode="json"))

@@ -63,8 +63,8 @@ def test_units_counted_once_a_quantity_pass() -> None:
         ("a count below zero", scales(4.0, 3.0, -1.0)),
         ("more units than allowed", scales(11.0)),
         ("no units", scales(0.0)),
-        ("a season marked twice", marked(2.0)),
-        ("a season unmarked for others", marked(-1.0)),
+        ("a week marked twice", marked(2.0)),
+        ("a week unmarked for others", marked(-1.0)),
     ],
 )
 def test_scales_that_cannot_be_are_refused(what: str, values: np.ndarray) -> None:

@@ -103,7 +103,7 @@ def test_an_answer_lost_on_its_way_stays_lost(coordinator: Coordinator, loss: Lo
 def test_other_words_for_an_answered_sum_are_refused_too(coordinator: Coordinator) -> None:
     plan = coordinator.start()
     coordinator.sum(plan)
-    for changes in ({"values": (b"\x00" * 8,)}, {"max_abs": 2.0**27}):
+    for changes in ({"fraction_bits": 20}, {"max_abs": 2.0**27}):
         assert all("has already answered sum 1" in told for told in refusals(coordinator, plan, **changes))
 
 

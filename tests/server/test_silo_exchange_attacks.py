@@ -140,21 +140,18 @@ def test_a_silo_invited_and_asked_under_other_terms_is_masked_out_of_the_agreed_
     assert "the masks of silo-1 do not cancel with their peers'" in answer.failures[0].reason
 
 
-@pytest.mark.parametrize("values", [(b"\x00" * 8,), (b"\x01" * 80, b"")])
-def test_a_silo_asked_with_another_model_is_left_out(
-    coordinator: Coordinator, values: tuple[bytes, ...]
-) -> None:
-    """What a sum depends on travels in `values`; here the scales, which take none."""
+@pytest.mark.parametrize("change", [{"max_abs": 2.0**20}, {"fraction_bits": 20}, {"values": (b"\x00" * 8,)}])
+def test_a_silo_asked_in_other_words_is_left_out(coordinator: Coordinator, change: dict[str, Any]) -> None:
     plan = coordinator.start()
-    coordinator.grid.forged = {(ONE, CONTRIBUTE): changed(SumRequest, values=values)}
+    coordinator.grid.forged = {(ONE, CONTRIBUTE): changed(SumRequest, **change)}
     answer = coordinator.sum(plan)
     assert answer.silos == ("silo-2", "silo-3", "silo-4")
     assert units_in(answer) == 3 * STORES
 
 
-def test_two_halves_told_of_two_models_open_neither_sum(coordinator: Coordinator) -> None:
+def test_two_halves_asked_in_two_wordings_open_neither_sum(coordinator: Coordinator) -> None:
     plan = coordinator.start()
-    forge = changed(SumRequest, values=(b"\x00" * 8,))
+    forge = changed(SumRequest, max_abs=2.0**20)
     coordinator.grid.forged = {(node, CONTRIBUTE): forge for node in (ONE, TWO)}
     with pytest.raises(RoundAborted, match="only 2 of 4 silos answered, 3 are needed"):
         coordinator.sum(plan)

@@ -18,9 +18,15 @@ from mmm_models.neural_mmm import NeuralMmm
 from mmm_models.panel import pool
 from mmm_models.panel_io import load_panel
 from mmm_models.results import Results
-from server.errors import SiloRefused
+from privacy.sum_schedule import Purpose
+from privacy.wire import SumRequest
+from server.errors import ExperimentsChanged, SiloRefused, SumLost
+from server.lost_sums import Asking
+from server.run_plan import CALIBRATION_ROUNDS
 from server.run_store import RunStore
 from server.settings import RunSettings
+from server.silo_exchange import SiloSum
+from tests.simulations.test_federation import Interrupted, interrupt_after
 from tests.small_federation import HOLDOUT_WEEKS, STORES, barely_private, settings_for, train
 
 Files = tuple[Path, ...]
@@ -138,6 +144,101 @@ def test_a_calibrated_run_is_resumed_to_the_same_numbers(silo_files: Files, tmp_
 
     assert contribution(again) == pytest.approx(contribution(whole), rel=1e-9)
     assert own_experiments(silo_files[SILO], settings) == before
+
+
+@pytest.mark.parametrize("lost", [0, 1, 3])
+def test_a_lost_curvature_of_experiments_costs_the_step_after_it_and_no_more(
+    silo_files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    """As an enclave that dies may lose it. A whole step by the curvature of before would go too far."""
+    _, lift = predicted(silo_files)
+    with_lift(silo_files, lift)
+    calibrating: list[SumRequest] = []
+    ask = Asking.sum
+
+    def lose_one(asking: Asking, request: SumRequest) -> SiloSum:
+        curvature = request.purpose == Purpose.CURVATURE
+        if request.purpose != Purpose.REPORT and counts_units(request):
+            calibrating.append(request)
+            if curvature and [r.purpose for r in calibrating].count(Purpose.CURVATURE) == lost + 1:
+                raise SumLost(request.purpose)
+        return ask(asking, request)
+
+    monkeypatch.setattr(Asking, "sum", lose_one)
+    settings = settings_for(tmp_path / "run", rounds=ROUNDS)
+    found = train(silo_files, settings)
+
+    asked = ["curvature", "round"] * CALIBRATION_ROUNDS
+    del asked[2 * lost + 1]
+    assert [request.purpose for request in calibrating] == asked
+    if lost < CALIBRATION_ROUNDS - 1:
+        assert calibrating[2 * lost + 1].values[0] == calibrating[2 * lost].values[0]
+    monkeypatch.undo()
+    whole = train(silo_files, settings_for(tmp_path / "whole", rounds=ROUNDS))
+    assert contribution(found) == pytest.approx(contribution(whole), rel=0.02)
+
+
+def counts_units(request: SumRequest) -> bool:
+    """Whether the request weighs experiments: its bounds then come with the number of units."""
+    return len(request.values) > 2 and request.vectors()[2].size == 2
+
+
+def test_experiments_that_came_between_a_run_and_its_resume_are_named(
+    silo_files: Files, tmp_path: Path
+) -> None:
+    settings = settings_for(tmp_path / "run")
+    resumed = settings.model_copy(update={"resume": True})
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_after(patch, 2)
+        with pytest.raises(Interrupted):
+            train(silo_files, settings)
+    before, stored = silo_files[SILO].read_text(encoding="utf-8"), files_of(settings)
+    week = date(2024, 2, 5)
+    with_lift(silo_files, LiftTest(CHANNEL, week, week, None, 100.0, 10.0))
+
+    with pytest.raises(
+        ExperimentsChanged,
+        match=r"^silo-2 has experiments now, and the run was begun without; nothing was asked",
+    ) as changed:
+        train(silo_files, resumed)
+
+    assert changed.value.hint == "remove `lifts` from the silo file of silo-2, and resume; or start a new run"
+    assert files_of(settings) == stored
+    silo_files[SILO].write_text(before, encoding="utf-8")
+    assert train(silo_files, resumed).units == 4 * STORES
+
+
+def test_experiments_that_went_between_a_run_and_its_resume_are_named(
+    silo_files: Files, tmp_path: Path
+) -> None:
+    """Silently resumed, the report would not say that experiments had moved the model."""
+    settings = settings_for(tmp_path / "run")
+    resumed = settings.model_copy(update={"resume": True})
+    without = silo_files[SILO].read_text(encoding="utf-8")
+    _, lift = predicted(silo_files)
+    with_lift(silo_files, lift)
+    named = silo_files[SILO].read_text(encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_after(patch, 6)
+        with pytest.raises(Interrupted):
+            train(silo_files, settings)
+    silo_files[SILO].write_text(without, encoding="utf-8")
+
+    with pytest.raises(
+        ExperimentsChanged,
+        match=r"^silo-2 has no experiments now, and the run was begun with its experiments",
+    ) as changed:
+        train(silo_files, resumed)
+
+    assert changed.value.hint == "restore `lifts` in the silo file of silo-2, and resume; or start a new run"
+    silo_files[SILO].write_text(named, encoding="utf-8")
+    (finding, *_) = train(silo_files, resumed).findings
+    assert "1 experiment of the silos" in finding.text
+
+
+def files_of(settings: RunSettings) -> dict[str, bytes]:
+    paths = (path for path in settings.directory.rglob("*") if path.is_file())
+    return {str(path.relative_to(settings.directory)): path.read_bytes() for path in paths}
 
 
 @pytest.mark.parametrize(

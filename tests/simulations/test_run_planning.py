@@ -1,9 +1,11 @@
 """`planning.json`: what planning needs of the past, the same from summed weeks as from one place with all rows."""
 
+import json
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mmm_models.contribution_totals import MULTIPLIERS
@@ -16,7 +18,15 @@ from mmm_models.reporting.result_files import read_results
 from mmm_models.spec import ModelSpec, TrainingSpec
 from mmm_models.stored_model import load_model
 from simulations.pooled_run import PooledSettings, fit_pooled
-from tests.small_federation import HOLDOUT_WEEKS, WEEKS, barely_private, settings_for, sharing_noise, train
+from tests.small_federation import (
+    HOLDOUT_WEEKS,
+    WEEKS,
+    barely_private,
+    data_file,
+    settings_for,
+    sharing_noise,
+    train,
+)
 
 Files = tuple[Path, ...]
 
@@ -50,6 +60,42 @@ def test_summed_weeks_are_those_of_all_rows_in_one_place(
         np.testing.assert_allclose(arrays(found.parts[0])[name], value, rtol=1e-3, err_msg=name)
     assert found.parts[0].revenue_per_outcome == pytest.approx(expected.parts[0].revenue_per_outcome)
     assert not found.noise.any()
+
+
+@pytest.mark.parametrize("secure_aggregation", ["masks", "none"])
+def test_weeks_that_not_all_silos_have_are_left_out(
+    silo_files: Files, tmp_path: Path, secure_aggregation: str
+) -> None:
+    """silo-1 lacks the first five weeks, silo-2 the last three: 52 of 60 are in common."""
+    for path, kept in zip(silo_files, (slice(5, None), slice(-3)), strict=False):
+        table = pd.read_csv(data_file(path))
+        table[table["week"].isin(sorted(set(table["week"]))[kept])].to_csv(data_file(path), index=False)
+    settings = settings_for(tmp_path / "run", secure_aggregation=secure_aggregation)
+    train(silo_files, settings)
+
+    found = load_basis(tmp_path / "run")
+    tables = pd.concat([pd.read_csv(data_file(path)) for path in silo_files])
+    weeks = sorted(set(tables["week"]))[5:-3]
+    expected = tables.groupby("week")["sales"].sum()[weeks]
+    assert found.by_week
+    assert [str(week) for week in found.weeks] == weeks
+    np.testing.assert_allclose(found.parts[0].outcome, expected, rtol=1e-6)
+    events = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
+    told = [(e["weeks"], e["weeks_of_any_silo"]) for e in events if e["event"] == "calendar"]
+    assert told == [(52, 60)]
+
+
+def test_silos_without_a_week_in_common_are_planned_for_from_totals(
+    silo_files: Files, tmp_path: Path
+) -> None:
+    for path, kept in zip(silo_files, (slice(30), slice(30, None)), strict=False):
+        table = pd.read_csv(data_file(path))
+        table[table["week"].isin(sorted(set(table["week"]))[kept])].to_csv(data_file(path), index=False)
+    results = train(silo_files, settings_for(tmp_path / "run"))
+
+    found = load_basis(tmp_path / "run")
+    assert not found.by_week
+    assert found.parts[0].outcome.sum() == pytest.approx(results.outcome)
 
 
 def test_weeks_of_a_federated_run_add_up_to_its_results(silo_files: Files, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from mmm_models.planning.basis_from_sums import basis_from_sum
 from mmm_models.planning.basis_of_panel import basis_of_panel
 from mmm_models.unit_data import prepare
 from mmm_models.unit_records import RecordLayout, unit_records
-from mmm_models.week_calendar import calendar_from, calendar_marks
+from mmm_models.week_calendar import Calendar
 from tests.mmm_models.planning.small_bases import SPEC, small_model
 from tests.mmm_models.small_panels import small_panel
 
@@ -86,7 +86,7 @@ def test_sums_of_silos_with_other_calendars_are_those_of_the_pooled_panel() -> N
     silos = two_silos()
     panel = pool(silos)
     model, scales = small_model(panel), small_model(panel).scales
-    calendar = calendar_from(np.sum([calendar_marks(silo) for silo in (*silos, silos[0])], axis=0))
+    calendar = Calendar(start=panel.weeks[0].item(), weeks=panel.n_weeks)
     layout = RecordLayout(2, private=False, calendar=calendar)
     total = np.zeros(layout.length)
     for silo in silos:
