@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from mmm_models.explaining.alone import Response, gain_at, own_at
 from mmm_models.explaining.cells import Array, Cells, asked, asked_as_fitted
 from mmm_models.explaining.effect_timing import Timing, timings
-from mmm_models.explaining.estimate import Estimate
-from mmm_models.planning.measures import Measures
+from mmm_models.explaining.estimate import UNKNOWN, Estimate
+from mmm_models.planning.measures import Measures, marginal_returns
 from mmm_models.planning.outlook import Outlook
 
-MORE, LESS, LAST = 1.1, 0.9, 0.99  # times today's media
+MORE, LESS = 1.1, 0.9  # times today's media
 TWICE = 2.0
 ENDLESS = 1e9  # times today's media: where any Hill curve has reached its ceiling
 
@@ -20,10 +20,10 @@ class ChannelFacts:
 
     Money: `spend` of the period, `revenue` it brings when media go on like this, `ten_more` what ten per cent more
     media would add and `ten_less` what ten per cent less would lose (positive). Returns: `roi` of all the spend,
-    `marginal_roi` of its last per cent, NaN without spend. `share`: revenue over the part's whole revenue. Saturation:
-    `of_double`: revenue now over what twice the media would bring, one half for a straight line, one for a flat one;
-    `of_ceiling`: over what endless media would bring if the Hill curve went on for ever. `seen`: the most media there
-    ever were, in multiples of today's, at least one.
+    `marginal_roi` of one per cent of it around today's, the number of plans, NaN without spend. `share`: revenue over
+    the part's whole revenue. Saturation: `of_double`: revenue now over what twice the media would bring, one half for a
+    straight line, one for a flat one; `of_ceiling`: over what endless media would bring if the Hill curve went on for
+    ever. `seen`: the most media there ever were, in multiples of today's, at least one.
     """
 
     part: str
@@ -56,7 +56,7 @@ def channel_facts(measures: Measures) -> tuple[ChannelFacts, ...]:
     """Of every channel in every part, part by part."""
     look, period = measures.look, measures.look.period
     now = _revenue(look, 1.0)
-    last, more, less = (_change(look, factor) for factor in (LAST, MORE, LESS))
+    last, more, less = marginal(measures), _change(look, MORE), _change(look, LESS)
     of_double = now.over(_revenue(look, TWICE))
     of_ceiling = _as_fitted(look, 1.0).over(_as_fitted(look, ENDLESS))
     times = timings(look)
@@ -71,7 +71,7 @@ def channel_facts(measures: Measures) -> tuple[ChannelFacts, ...]:
             revenue=now.at(p, c),
             share=now.at(p, c, per=float(period.revenue[p])),
             roi=now.at(p, c, per=spend),
-            marginal_roi=last.at(p, c, per=(1.0 - LAST) * spend),
+            marginal_roi=last.at(p, c) if spend > 0 else UNKNOWN,
             ten_more=more.at(p, c),
             ten_less=less.at(p, c),
             of_double=of_double.at(p, c),
@@ -82,6 +82,12 @@ def channel_facts(measures: Measures) -> tuple[ChannelFacts, ...]:
 
     parts, channels = period.spend.shape
     return tuple(facts(p, c) for p in range(parts) for c in range(channels))
+
+
+def marginal(measures: Measures) -> Cells:
+    """Revenue per further unit of money today, the number of plans."""
+    central, drawn = marginal_returns(measures.look, measures.last)
+    return Cells(central, central[None][:0] if drawn is None else drawn)
 
 
 def seen(look: Outlook, part: int, channel: int) -> float:

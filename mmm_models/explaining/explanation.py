@@ -75,7 +75,7 @@ def explain(
         last_from=look.last_from,
         currency=basis.currency,
         outcome_unit=basis.outcome_unit,
-        value_unit=_value_unit(basis),
+        value_unit=basis.value_unit,
         interval_level=look.interval_level,
         outcome=float(look.period.outcome.sum()),
         spend=float(look.period.spend.sum()),
@@ -86,10 +86,3 @@ def explain(
         waterfalls=past_waterfalls(look),
         absences=absences(whole, parts=len(basis.parts), own=own),
     )
-
-
-def _value_unit(basis: PlanBasis) -> str:
-    """What `revenue` is counted in: money where it is known, else the outcome itself."""
-    priced = any(abs(part.revenue_per_outcome - 1.0) > 1e-6 for part in basis.parts)
-    same = basis.outcome_unit.casefold() == basis.currency.casefold()
-    return basis.currency if same or priced else basis.outcome_unit

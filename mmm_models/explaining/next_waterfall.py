@@ -1,7 +1,6 @@
 """From the last period's outcome to the next one's, as a plan or a what-if answer has it."""
 
 import numpy as np
-import torch
 
 from mmm_models.explaining.estimate import estimate
 from mmm_models.explaining.waterfall import LAST, NEXT, Kind, Step, Waterfall
@@ -9,6 +8,7 @@ from mmm_models.planning.measures import Measured, Measures, measure
 from mmm_models.planning.outlook import Outlook
 from mmm_models.planning.plan import Plan, WhatIf
 from mmm_models.planning.planning_errors import PlanningError
+from mmm_models.planning.what_if import changed_media
 
 SAME = 1e-6  # of the revenue: rounding
 
@@ -40,9 +40,11 @@ def plan_waterfall(measures: Measures, plan: Plan) -> Waterfall:
 def what_if_waterfall(measures: Measures, answer: WhatIf) -> Waterfall:
     """Of an answer that the same measures gave."""
     look = measures.look
-    change = np.array([channel.change for channel in answer.channels]).reshape(look.period.spend.shape)
-    media = torch.from_numpy(look.period.intensity * (1.0 + change))
-    return _waterfall(measures, measure(look, media, look.period.spend * (1.0 + change)), "what-if")
+    change, spend = (
+        np.array(column).reshape(look.period.spend.shape)
+        for column in zip(*((channel.change, channel.spend) for channel in answer.channels), strict=True)
+    )
+    return _waterfall(measures, measure(look, changed_media(look, change, spend), spend), "what-if")
 
 
 def _in_rhythm(look: Outlook, plan: Plan) -> Outlook:

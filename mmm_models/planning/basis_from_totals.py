@@ -26,7 +26,7 @@ def basis_from_totals(results: Results, *, weeks: int, noise: Array) -> PlanBasi
         intensity=np.ones((weeks, len(channels))),
         contribution=np.tile(contribution / weeks, (weeks, 1)),
         curves=np.array([curve.contribution for curve in results.curves], dtype=np.float64),
-        revenue_per_outcome=results.revenue / results.outcome,
+        revenue_per_outcome=results.revenue / results.outcome if results.outcome > 0 else 1.0,
     )
     return PlanBasis(
         channels=tuple(channel.channel for channel in channels),

@@ -63,13 +63,15 @@ class CellCurves:
         ]
         return CurveTables(money, np.stack(revenue))
 
-    def totals(self, spend: Array) -> tuple[Array, Array]:
-        """Of money `[cell]`: each column's total over cells `[column]`, and its gradient `[column, cell]`."""
-        still = [cell for cell, curve in enumerate(self.cells) if curve is None]
-        totals, gradients = self.fixed[:, still].sum(axis=1), np.zeros(self.fixed.shape)
+    def totals(self, spend: Array, counted: NDArray[np.bool_] | None = None) -> tuple[Array, Array]:
+        """Of money `[cell]`: each column's total over the cells counted `[cell]`, all when not said, `[column]`, and
+        its gradient `[column, cell]`."""
+        totals, gradients = np.zeros(len(self.fixed)), np.zeros(self.fixed.shape)
         for cell, curve in enumerate(self.cells):
+            if counted is not None and not counted[cell]:
+                continue
+            totals = totals + (self.fixed[:, cell] if curve is None else curve(spend[cell]))
             if curve is not None:
-                totals = totals + curve(spend[cell])
                 gradients[:, cell] = curve(spend[cell], 1)
         return totals, gradients
 

@@ -1,4 +1,4 @@
-"""Limits as numbers: each cell's least and most money, and sums of cells that are limited together."""
+"""All splits that keep limits: each cell's least and most money, and sums of cells that are limited together."""
 
 from dataclasses import dataclass, replace
 
@@ -6,17 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from mmm_models.planning.limits import Limit, Limits
-from mmm_models.planning.planning_errors import (
-    ChannelUnknown,
-    ChannelWithoutSpend,
-    LimitsContradict,
-    PartUnknown,
-)
+from mmm_models.planning.planning_errors import LimitsContradict
 
 Array = NDArray[np.float64]
 SAME, TINY = 1e-9, 1e-300
-UNBOUNDED = 10.0  # times all of last period's money: more than any plan reaches for
+NOTHING = 1e-6  # of all money: rounding of the allocation
+AT_LIMIT = 1e-3  # of what a cell may move through
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +26,15 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Feasible:
-    """All splits that keep the limits: `low`, `high` [cell], cells being parts x channels in that order, and sums."""
+    """All splits that keep the limits: `low`, `high` [cell], cells being parts x channels in that order, and sums.
+
+    `unlimited`: cells that no limit ends; their `high` is only how far plans are searched.
+    """
 
     low: Array
     high: Array
     rows: tuple[Row, ...]
+    unlimited: tuple[int, ...] = ()
 
     @property
     def constraint(self) -> LinearConstraint | None:
@@ -50,6 +49,17 @@ class Feasible:
         """The least and the most money that any split within the limits spends."""
         return self._extreme(1.0), self._extreme(-1.0)
 
+    def at_search_end(self, spend: Array) -> tuple[int, ...]:
+        """Cells of a split `[cell]` that stopped growing only because plans are searched no further."""
+        close = AT_LIMIT * self.span(spend)
+        return tuple(cell for cell in self.unlimited if self.high[cell] - spend[cell] <= close[cell])
+
+    def span(self, spend: Array) -> Array:
+        """How much money of a split `[cell]` each cell may move through: its range, or what is spent where that is
+        less, or its own money where it has no range."""
+        free = self.high - self.low
+        return np.where(free > 0, np.minimum(free, float(spend.sum())), np.maximum(spend, 1.0))
+
     def keeps(self, spend: Array) -> bool:
         """Whether a split `[cell]` keeps all limits, to rounding."""
         slack = 1e-6 * max(float(spend.sum()), 1.0)
@@ -61,12 +71,22 @@ class Feasible:
     def over(self, unit: float) -> "Feasible":
         """The same with money in multiples of `unit`."""
         rows = tuple(replace(row, low=row.low / unit, high=row.high / unit) for row in self.rows)
-        return Feasible(self.low / unit, self.high / unit, rows)
+        return replace(self, low=self.low / unit, high=self.high / unit, rows=rows)
 
     def below(self, total: float) -> "Feasible":
         """The same for splits of at most `total`: no cell gets more than the others leave."""
         rest = total - (self.low.sum() - self.low)
-        return replace(self, high=_settled_high(self.low, np.minimum(self.high, rest)))
+        still = tuple(cell for cell in self.unlimited if self.high[cell] <= rest[cell])
+        high = settled_high(self.low, np.minimum(self.high, rest))
+        return replace(self, high=high, unlimited=still)
+
+    def near(self, spend: Array, times: float) -> "Feasible":
+        """The same where no cell gets more or less than so many times what it has in a split `[cell]`; cells that have
+        nothing there keep their range."""
+        some = spend > self.low + NOTHING * float(spend.sum())
+        low = np.where(some, np.maximum(self.low, spend / times), self.low)
+        high = np.where(some, np.minimum(self.high, spend * times), self.high)
+        return replace(self, low=low, high=settled_high(low, high))
 
     def _extreme(self, sign: float) -> float:
         found = self._solved(np.full(self.low.size, sign))
@@ -103,104 +123,7 @@ class Feasible:
             )
 
 
-def feasible(
-    limits: Limits,
-    *,
-    parts: tuple[str, ...],
-    channels: tuple[str, ...],
-    last: Array,
-    plannable: NDArray[np.bool_],
-    total: float | None = None,
-) -> Feasible:
-    """From limits and last period's spend `[part, channel]`; cells that are not plannable keep what they had.
-
-    With a `total` the general limit of change follows it, so that a budget twice as large may double every channel.
-    Raises ChannelUnknown, PartUnknown, ChannelWithoutSpend and LimitsContradict.
-    """
-    _require_known(limits, parts, channels, plannable)
-    shape = last.shape
-    reach = UNBOUNDED * max(float(last.sum()), total or 0.0)
-    low, high = np.where(plannable, 0.0, last), np.where(plannable, reach, last)
-    rows: list[Row] = []
-    general, ratio = Limit(change=limits.change), total / max(float(last.sum()), TINY) if total else 1.0
-    for index, name in enumerate(channels):
-        at = np.zeros(shape)
-        at[:, index] = 1.0
-        if name in limits.channels:
-            rows.append(_row(f"channel {name}", at, limits.channels[name], last))
-        elif limits.change is not None:
-            spent = last[:, index]
-            low[:, index] = np.maximum(low[:, index], [general.low(x) * min(ratio, 1.0) for x in spent])
-            high[:, index] = np.minimum(high[:, index], [general.high(x) * max(ratio, 1.0) for x in spent])
-    for name, limit in limits.parts.items():
-        at = np.zeros(shape)
-        at[parts.index(name)] = 1.0
-        rows.append(_row(f"part {name}", at, limit, last))
-    for name, group in limits.groups.items():
-        at = np.zeros(shape)
-        at[:, [channels.index(channel) for channel in group.channels]] = 1.0
-        rows.append(_row(f"group {name}", at, group, last))
-    for name, limit in limits.cells.items():
-        part, _, channel = name.rpartition("/")
-        place = parts.index(part), channels.index(channel)
-        low[place], high[place] = limit.low(last[place]), min(limit.high(last[place]), reach)
-        if low[place] > high[place]:
-            raise _crossed(name, low[place], high[place])
-    return _settled(low.ravel(), high.ravel(), rows, total)
-
-
-def _settled(low: Array, high: Array, rows: list[Row], total: float | None) -> Feasible:
-    """Sums of a single cell become that cell's own limits; what is left must be possible."""
-    kept = []
-    for row in rows:
-        if row.low > row.high:
-            raise _crossed(row.name, row.low, row.high)
-        if row.cells.sum() != 1.0:
-            kept.append(row)
-            continue
-        (cell,) = np.flatnonzero(row.cells)
-        low[cell], high[cell] = max(low[cell], row.low), min(high[cell], row.high)
-        if low[cell] > high[cell]:
-            raise _crossed(row.name, low[cell], high[cell])
-    found = Feasible(low, _settled_high(low, high), tuple(kept))
-    found.require_some()
-    return found if total is None else found.below(total)
-
-
-def _settled_high(low: Array, high: Array) -> Array:
+def settled_high(low: Array, high: Array) -> Array:
     """Not below `low`, and just there where rounding alone is between them."""
     rounding = SAME * max(float(high.max()), TINY)
     return np.where(high - low <= rounding, low, high)
-
-
-def _crossed(name: str, low: float, high: float) -> LimitsContradict:
-    return LimitsContradict(
-        f"{name} must get at least {low:,.0f} and at most {high:,.0f}; nothing was planned",
-        hint=f"lower the floor or raise the ceiling of {name}",
-    )
-
-
-def _row(name: str, at: Array, limit: Limit, last: Array) -> Row:
-    spent = float((at * last).sum())
-    return Row(name, at.ravel(), limit.low(spent), limit.high(spent))
-
-
-def _require_known(
-    limits: Limits, parts: tuple[str, ...], channels: tuple[str, ...], plannable: NDArray[np.bool_]
-) -> None:
-    for name in limits.parts:
-        if name not in parts:
-            raise PartUnknown(name, parts)
-    cells = [name.rpartition("/") for name in limits.cells]
-    for part, _, _ in cells:
-        if part not in parts:
-            raise PartUnknown(part, parts)
-    grouped = [channel for group in limits.groups.values() for channel in group.channels]
-    for name in (*limits.channels, *grouped, *(channel for _, _, channel in cells)):
-        if name not in channels:
-            raise ChannelUnknown(name, channels)
-        if not plannable[:, channels.index(name)].any():
-            raise ChannelWithoutSpend(name)
-    for part, _, channel in cells:
-        if not plannable[parts.index(part), channels.index(channel)]:
-            raise ChannelWithoutSpend(f"{part}/{channel}")

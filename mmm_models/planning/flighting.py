@@ -16,13 +16,14 @@ from mmm_models.planning.surface import Surface
 
 Array = NDArray[np.float64]
 STEPS, LEARNING_RATE = 50, 0.2
+SAME = 1e-6  # of a contribution: rounding
 BURSTS = (2, 4, 8)  # weeks off between single weeks on, among the rhythms tried first
 
 
 @dataclass(frozen=True, eq=False)
 class Rhythm:
     """The best pattern `[part, week, channel]` found, one on average, and its gain over last period's as a share of
-    each cell's contribution `[part, channel]`."""
+    each cell's contribution `[part, channel]`, all cells in their new rhythms."""
 
     pattern: Array
     gain: Array
@@ -30,19 +31,35 @@ class Rhythm:
 
 def best_rhythm(look: Outlook, spend: Array) -> Rhythm:
     """For this money `[part, channel]`; cells keep last period's rhythm where no other one helps."""
-    intensity = look.intensity(spend)
-    starts = [torch.from_numpy(pattern) for pattern in _starts(look.period.pattern)]
-    found = [_improved(look.likely, start, intensity) for start in starts]
-    values = torch.stack([value for _, value in found])  # [start, part, channel]
-    patterns = torch.stack([pattern for pattern, _ in found])
-    best = values.argmax(dim=0)
-    weeks = patterns.shape[2]
-    chosen = torch.gather(patterns, 0, best[None, :, None, :].expand(1, -1, weeks, -1))[0]
+    intensity, last = look.intensity(spend), torch.from_numpy(look.period.pattern)
+    found = [
+        _improved(look.likely, torch.from_numpy(start), intensity) for start in _starts(look.period.pattern)
+    ]
     now = look.likely.outcome(intensity)[0]
-    gain = (values.amax(dim=0) - now) / now.clamp_min(1e-12)
-    keep = (gain <= 1e-6) | ~torch.from_numpy(look.plannable)
-    pattern = torch.where(keep[:, None, :], torch.from_numpy(look.period.pattern), chosen)
-    return Rhythm(pattern.numpy(), torch.where(keep, 0.0, gain).numpy())
+    mixed = [_best_alone(found, last, now), *(pattern for pattern, _ in found), last]
+    movable = torch.from_numpy(look.plannable)[:, None, :]
+    tried = [torch.where(movable, pattern, last) for pattern in mixed]
+    # Rhythms that are best one by one are best together as well, unless channels answer to each other's.
+    chosen = max(
+        tried if look.likely.draws.pairs else tried[:1],
+        key=lambda pattern: _revenue(look, pattern, intensity),
+    )
+    gain = look.likely.with_pattern(chosen).outcome(intensity)[0] / now.clamp_min(1e-12) - 1.0
+    return Rhythm(chosen.numpy(), torch.where((now > 0) & (gain.abs() > SAME), gain, 0.0).numpy())
+
+
+def _best_alone(found: list[tuple[Tensor, Tensor]], last: Tensor, now: Tensor) -> Tensor:
+    """Each cell's own best pattern among those found with their values, last period's where none helps."""
+    patterns = torch.stack([pattern for pattern, _ in found])  # [start, part, week, channel]
+    values = torch.stack([value for _, value in found])
+    best = values.argmax(dim=0)[None, :, None, :].expand(1, -1, last.shape[1], -1)
+    helps = values.amax(dim=0) > now * (1.0 + SAME)
+    return torch.where(helps[:, None, :], torch.gather(patterns, 0, best)[0], last)
+
+
+def _revenue(look: Outlook, pattern: Tensor, intensity: Tensor) -> float:
+    outcome = look.likely.with_pattern(pattern).outcome(intensity)[0]
+    return float((outcome * torch.from_numpy(look.worth)[:, None]).sum())
 
 
 def _starts(pattern: Array) -> list[Array]:
@@ -56,7 +73,8 @@ def _starts(pattern: Array) -> list[Array]:
 
 
 def _improved(made: Surface, start: Tensor, intensity: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradient ascent on weekly shares (a softmax over weeks) from `start`; all cells at once, they do not compete."""
+    """Pattern and value, by gradient ascent on weekly shares (a softmax over weeks) from `start`; all cells at once, as
+    if none answered to another's weeks."""
     logits = start.clamp_min(1e-3).log().requires_grad_(True)
     optimiser = torch.optim.Adam([logits], lr=LEARNING_RATE)
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from mmm_models.planning.planning_errors import LimitsInvalid
 
-PERCENT = re.compile(r"^\s*\+?(\d+(?:\.\d+)?)\s*%\s*$")
+PERCENT = re.compile(r"^\s*([+-]?)(\d+(?:\.\d+)?)\s*%\s*$")
 DEFAULT_CHANGE = 0.5
 
 
@@ -16,23 +16,33 @@ def _amount(value: float | str) -> float | str:
     if isinstance(value, str):
         if not PERCENT.match(value):
             raise ValueError(f"must be an amount of money or a percentage such as '80%', found {value!r}")
+        if money(value, 1.0) < 0:
+            raise ValueError(f"must be -100% or more, found {value!r}")
     elif not 0 <= value < float("inf"):
         raise ValueError(f"must be 0 or more, found {value!r}")
     return value
 
 
+def _size(value: float | str) -> float | str:
+    """Of a change, in either direction: without a sign."""
+    if isinstance(value, str) and value.strip().startswith("-"):
+        raise ValueError(f"must be how much more or less, such as '20%', found {value!r}")
+    return _amount(value.strip().removeprefix("+") if isinstance(value, str) else value)
+
+
 Amount = Annotated[float | str, AfterValidator(_amount)]
+Size = Annotated[float | str, AfterValidator(_size)]
 
 
 class Limit(BaseModel):
-    """How much money: amounts, or percentages of last period's spend. `change` is a floor and a ceiling in one:
-    at most that much more or less than last period."""
+    """How much money: amounts, or percentages of last period's spend, `120%` or `+20%`. `change` is a floor and a
+    ceiling in one: at most that much more or less than last period."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     floor: Amount | None = None
     ceiling: Amount | None = None
-    change: Amount | None = None
+    change: Size | None = None
 
     def low(self, last: float) -> float:
         """Least money, given last period's."""
@@ -60,7 +70,7 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    change: Amount | None = f"{DEFAULT_CHANGE:.0%}"
+    change: Size | None = f"{DEFAULT_CHANGE:.0%}"
     channels: dict[str, Limit] = {}
     parts: dict[str, Limit] = {}
     groups: dict[str, Group] = {}
@@ -68,11 +78,12 @@ class Limits(BaseModel):
 
 
 def money(amount: float | str, last: float) -> float:
-    """An amount in money; percentages are of `last`."""
+    """An amount in money; percentages are of `last`, or with a sign of what is added to it or taken away."""
     if isinstance(amount, str):
         found = PERCENT.match(amount)
         assert found is not None  # checked where it was read
-        return float(found.group(1)) / 100.0 * last
+        share = float(found.group(2)) / 100.0
+        return last * {"": share, "+": 1.0 + share, "-": 1.0 - share}[found.group(1)]
     return float(amount)
 
 

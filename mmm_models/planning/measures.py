@@ -16,8 +16,8 @@ from mmm_models.results import NO_INTERVAL, Interval
 Array = NDArray[np.float64]
 TAIL = (1.0 - INTERVAL_LEVEL) / 2.0
 SAME = 1e-9  # of revenue: rounding
-STEP = 0.01  # of a cell's media: what marginal returns are measured with, as in `contribution_totals`
-PROBE = 0.01  # typical weeks: the step where a cell has no media
+STEP = 0.01  # of a cell's media: what marginal returns are measured with
+PROBE, NO_MEDIA = 0.01, 1e-6  # typical weeks: the step where a cell has no media, and what counts as none
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +42,15 @@ class Measured:
         if self.drawn is None:
             return None
         return np.asarray(np.quantile(self.drawn, (TAIL, 1.0 - TAIL), axis=0))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What one split is expected to bring more than another, and the probability that it does; NaN without intervals,
+    and between splits that bring the same."""
+
+    gain: float
+    better: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +86,11 @@ class Measures:
         """The whole of it, beside last period."""
         gain = float(found.expected.sum() - self.last.expected.sum())
         spend, revenue = float(found.spend.sum()), float(found.expected.sum())
-        roi = revenue / spend if spend > 0 else float("nan")
+        paid = float(found.expected[self.look.period.paid].sum())
+        roi = paid / spend if spend > 0 else float("nan")
         if found.drawn is None or self.last.drawn is None:
             return Split(name, spend, revenue, gain, roi)
         drawn = found.drawn.sum(axis=(1, 2))
-        gains = drawn - self.last.drawn.sum(axis=(1, 2))
         return Split(
             name,
             spend,
@@ -89,9 +98,17 @@ class Measures:
             gain,
             roi,
             revenue_interval=interval_of(drawn),
-            gain_interval=interval_of(gains),
-            better=float((gains > 0).mean()) if abs(gain) > SAME * revenue else float("nan"),
+            gain_interval=interval_of(drawn - self.last.drawn.sum(axis=(1, 2))),
+            better=self.compared(found, self.last).better,
         )
+
+    def compared(self, found: Measured, other: Measured) -> Comparison:
+        """One split beside another under the same draws."""
+        gain, revenue = float(found.expected.sum() - other.expected.sum()), float(found.expected.sum())
+        if found.drawn is None or other.drawn is None or not abs(gain) > SAME * revenue:
+            return Comparison(gain, float("nan"))
+        gains = found.drawn.sum(axis=(1, 2)) - other.drawn.sum(axis=(1, 2))
+        return Comparison(gain, float((gains > 0).mean()))
 
 
 def measure(look: Outlook, intensity: Tensor, spend: Array) -> Measured:
@@ -110,10 +127,11 @@ def measure(look: Outlook, intensity: Tensor, spend: Array) -> Measured:
 def marginal_returns(look: Outlook, found: Measured) -> tuple[Array, Array | None]:
     """Revenue per further unit of money `[part, channel]`, and under every draw; NaN where money buys nothing.
 
-    Between half a per cent less and more media of each channel in turn, synergies included.
+    Between half a per cent less and more media of each channel in turn, synergies included. Plans, explanations and
+    whoever else names a marginal return ask this.
     """
     intensity = found.intensity.numpy()
-    more = intensity * (1.0 + STEP / 2) + PROBE * (intensity == 0)
+    more = intensity * (1.0 + STEP / 2) + PROBE * (intensity < NO_MEDIA)
     less = intensity * (1.0 - STEP / 2)
     cost = np.where(look.period.plannable, look.period.price, np.nan) * look.period.weeks * (more - less)
     channels = cost.shape[1]

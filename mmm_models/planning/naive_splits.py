@@ -9,6 +9,7 @@ from mmm_models.planning.measures import Measures
 
 Array = NDArray[np.float64]
 TINY = 1e-300
+AS_LAST = "as last period"
 
 
 def naive_splits(measures: Measures, total: float) -> Iterator[tuple[str, Array]]:
@@ -19,7 +20,7 @@ def naive_splits(measures: Measures, total: float) -> Iterator[tuple[str, Array]
     if rest <= 0 or not free.any():
         return
     shares = {
-        "as last period": last.spend,
+        AS_LAST: last.spend,
         "the same for every channel": free.astype(np.float64),
         "by revenue": np.maximum(last.expected, 0.0),
     }

@@ -1,23 +1,85 @@
 """What a split is chosen by, with its gradient: expected revenue, or a quantile of it over draws."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmm_models.planning.cell_curves import drawn_curves
+from mmm_models.planning.cell_curves import CellCurves, drawn_curves, expected_curves
 from mmm_models.planning.outlook import Outlook
 
 Array = NDArray[np.float64]
+Cells = NDArray[np.bool_]
 Objective = Callable[[Array], tuple[float, Array]]  # money [cell] -> revenue, and its gradient [cell]
+Drawn = Callable[[Array], tuple[Array, Array]]  # money [cell] -> totals [draw], and gradients [draw, cell]
 SMOOTHED_RANKS = 0.05  # of all draws, to either side of a quantile: a single draw's gradient would jump about
 
 
-def expected_revenue(look: Outlook) -> Objective:
-    """The mean over draws, synergies included."""
-    worth = torch.from_numpy(look.worth)[:, None]
+@dataclass(frozen=True, eq=False)
+class Objectives:
+    """Of splits between `low` and `high` [cell]: the mean over draws or, with a risk, the revenue that all but this
+    share of the draws exceed, synergies included. `since`: revenue `[draw]` that a quantile is of what exceeds."""
+
+    look: Outlook
+    low: Array
+    high: Array
+    risk: float | None
+    since: Array | None = None
+
+    @cached_property
+    def curves(self) -> CellCurves:
+        """Expected revenue of single cells."""
+        return expected_curves(self.look, self.low, self.high)
+
+    @property
+    def synergies(self) -> bool:
+        """Whether channels act together, so that no curve of one cell says what it does."""
+        return bool(self.look.likely.draws.pairs)
+
+    def of(self, counted: Cells) -> Objective:
+        """The revenue of some cells `[part, channel]` alone."""
+        if self.risk is not None:
+            together = self.synergies
+            drawn = _drawn_together(self.look, counted) if together else self._drawn_alone(counted)
+            return _quantile(drawn, self.risk, 0.0 if self.since is None else self.since)
+        return _expected_together(self.look, counted) if self.synergies else self._expected_alone(counted)
+
+    @cached_property
+    def _drawn_curves(self) -> CellCurves:
+        return drawn_curves(self.look, self.low, self.high)
+
+    def _drawn_alone(self, counted: Cells) -> Drawn:
+        return lambda spend: self._drawn_curves.totals(spend, counted.ravel())
+
+    def _expected_alone(self, counted: Cells) -> Objective:
+        def revenue(spend: Array) -> tuple[float, Array]:
+            totals, gradients = self.curves.totals(spend, counted.ravel())
+            return float(totals[0]), gradients[0]
+
+        return revenue
+
+
+def _quantile(drawn: Drawn, risk: float, since: Array | float) -> Objective:
+    """Averaged over neighbouring ranks."""
+
+    def revenue(spend: Array) -> tuple[float, Array]:
+        totals, gradients = drawn(spend)
+        totals = totals - since
+        order = np.argsort(totals, kind="stable")
+        ranks = (np.arange(len(order)) + 0.5) / len(order)
+        near = np.maximum(1.0 - np.abs(ranks - risk) / SMOOTHED_RANKS, 0.0)
+        near /= near.sum()
+        return float(near @ totals[order]), np.asarray(near @ gradients[order])
+
+    return revenue
+
+
+def _expected_together(look: Outlook, counted: Cells) -> Objective:
+    worth = _worth(look, counted)
 
     def revenue(spend: Array) -> tuple[float, Array]:
         money = torch.from_numpy(spend).requires_grad_(True)
@@ -28,25 +90,8 @@ def expected_revenue(look: Outlook) -> Objective:
     return revenue
 
 
-def quantile_revenue(look: Outlook, risk: float, low: Array, high: Array) -> Objective:
-    """The revenue that all but a share `risk` of the draws exceed, averaged over neighbouring ranks; between `low` and
-    `high` [cell]."""
-    drawn = _exact(look) if look.likely.draws.pairs else drawn_curves(look, low, high).totals
-
-    def revenue(spend: Array) -> tuple[float, Array]:
-        totals, gradients = drawn(spend)
-        order = np.argsort(totals, kind="stable")
-        ranks = (np.arange(len(order)) + 0.5) / len(order)
-        near = np.maximum(1.0 - np.abs(ranks - risk) / SMOOTHED_RANKS, 0.0)
-        near /= near.sum()
-        return float(near @ totals[order]), np.asarray(near @ gradients[order])
-
-    return revenue
-
-
-def _exact(look: Outlook) -> Callable[[Array], tuple[Array, Array]]:
-    """Totals `[draw]` and gradients `[draw, cell]` where channels act together and no curve of one cell says it."""
-    worth = torch.from_numpy(look.worth)[:, None]
+def _drawn_together(look: Outlook, counted: Cells) -> Drawn:
+    worth = _worth(look, counted)
 
     def totals(money: Tensor) -> Tensor:
         found = look.drawn(_intensity(look, money))
@@ -59,6 +104,11 @@ def _exact(look: Outlook) -> Callable[[Array], tuple[Array, Array]]:
         return np.asarray(totals(money).numpy()), np.asarray(slopes.numpy())
 
     return drawn
+
+
+def _worth(look: Outlook, counted: Cells) -> Tensor:
+    """Revenue per outcome `[part, channel]`, nothing for what is not counted."""
+    return torch.from_numpy(np.where(counted, look.worth[:, None], 0.0))
 
 
 def _intensity(look: Outlook, money: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 Every plan and every what-if answer asks this one object, so their numbers agree.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -56,6 +57,12 @@ class Outlook:
     def last_from(self) -> str:
         """The last period's first week, "" where the run knows no dates."""
         return str(np.datetime_as_string(self.period.first_week, "D")) if self.basis.by_week else ""
+
+    def cell_names(self, cells: Iterable[int]) -> tuple[str, ...]:
+        """Of cells counted part by part, as limits name them: channels, with their part where there are several."""
+        parts, channels = self.basis.parts, self.basis.channels
+        found = (divmod(cell, len(channels)) for cell in cells)
+        return tuple(f"{parts[p].name}/{channels[c]}" if len(parts) > 1 else channels[c] for p, c in found)
 
     def reach(self, intensity: Array) -> Array:
         """The most carried-over media of a period at this mean intensity over the most there ever were

@@ -17,7 +17,7 @@ class Period:
     """The last so many weeks, part by part.
 
     `spend` [part, channel] in money; `intensity` [part, channel]: the mean week's media in typical weeks; `price`
-    [part, channel]: money for a week at intensity one, NaN where a channel never cost any; `pattern`
+    [part, channel]: money for a week at intensity one, NaN where media cost nothing; `pattern`
     [part, week, channel]: each week's share of the mean week, so one on average; `level`, `outcome` and `revenue`
     [part]: what effects are relative to in a mean week, and totals of the period.
     """
@@ -36,6 +36,11 @@ class Period:
     def plannable(self) -> NDArray[np.bool_]:
         """Cells `[part, channel]` that money can be moved into."""
         return np.isfinite(self.price)
+
+    @property
+    def paid(self) -> NDArray[np.bool_]:
+        """Cells `[part, channel]` whose media money pays for; what the others bring is no return on any money."""
+        return self.plannable | (self.spend > 0)
 
     def intensity_for(self, spend: Array) -> Array:
         """Mean intensity `[part, channel]` that this spend buys; cells without a price stay as they were."""
@@ -70,9 +75,12 @@ def last_period(basis: PlanBasis, weeks: int | None = None) -> Period:
 
 
 def _price(part: Part, last: slice) -> Array:
-    """Of the period where it had spend and media, else of all weeks."""
-    recent = _ratio(part.spend[last].sum(axis=0), part.intensity[last].sum(axis=0))
-    return np.where(np.isfinite(recent), recent, _ratio(part.spend.sum(axis=0), part.intensity.sum(axis=0)))
+    """Of the period where it had spend and media, else of all weeks; none where media of the period cost nothing, as
+    money that bought media before would now only take free ones away."""
+    spend, media = part.spend[last].sum(axis=0), part.intensity[last].sum(axis=0)
+    recent, whole = _ratio(spend, media), _ratio(part.spend.sum(axis=0), part.intensity.sum(axis=0))
+    free = (media > 0) & (spend <= 0)
+    return np.where(free, np.nan, np.where(np.isfinite(recent), recent, whole))
 
 
 def _ratio(spend: Array, intensity: Array) -> Array:

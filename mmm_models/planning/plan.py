@@ -11,8 +11,8 @@ class PlannedCell:
     """One channel in one part. Money is for the whole period; revenue is what media contribute in it.
 
     `marginal_roi` is revenue per further unit of money at the planned spend. `bound` says which limit the spend lies
-    at, "" for none. `reach` is the highest carried-over media of the plan over the highest ever observed: above one the
-    response is extrapolated.
+    at, "" for none, "search limit" where none was given and plans are searched no further. `reach` is the highest
+    carried-over media of the plan over the highest ever observed: above one the response is extrapolated.
     """
 
     part: str
@@ -39,8 +39,10 @@ class PlannedCell:
 class Split:
     """One way to spend money, as a whole: what media bring with it and how it compares with last period.
 
-    `gain` is revenue of media less that of last period. `better`: the probability that it brings more than last
-    period's split did, NaN without intervals. `keeps_limits` is false for a split that a plan may not choose.
+    `revenue` is what all media bring, `gain` that less last period's. `roi`: revenue of the cells that the money pays
+    for over the money; what media without a price bring is no return on it. `better`: the probability that it brings
+    more than last period's split did, NaN without intervals. `keeps_limits` is false for a split that a plan may not
+    choose.
     """
 
     name: str
@@ -106,7 +108,8 @@ class FrontierPoint:
 
 @dataclass(frozen=True)
 class ChangedChannel:
-    """One channel of a what-if answer; `change` is the share of media more (or less) than last period."""
+    """One channel of a what-if answer; `change` is the share of media more (or less) than last period, NaN where there
+    were none."""
 
     part: str
     channel: str

@@ -53,6 +53,13 @@ class PlanBasis:
     def n_weeks(self) -> int:
         return len(self.weeks)
 
+    @property
+    def value_unit(self) -> str:
+        """What revenue is counted in: money where it is known, else the outcome itself."""
+        priced = any(abs(part.revenue_per_outcome - 1.0) > 1e-6 for part in self.parts)
+        same = self.outcome_unit.casefold() == self.currency.casefold()
+        return self.currency if same or priced else self.outcome_unit
+
     def merged(self) -> "PlanBasis":
         """The same with one part, "all", that holds what the parts hold together."""
         return self if len(self.parts) == 1 else replace(self, parts=(_together(self.parts),))
@@ -62,6 +69,7 @@ def _together(parts: tuple[Part, ...]) -> Part:
     level = sum_of(part.level for part in parts)
     media = sum_of(part.intensity * part.level[:, None] for part in parts)
     outcome = sum_of(part.outcome for part in parts)
+    sold = float(outcome.sum())
     revenue = sum(float(part.outcome.sum()) * part.revenue_per_outcome for part in parts)
     return Part(
         name=EVERYTHING,
@@ -71,7 +79,7 @@ def _together(parts: tuple[Part, ...]) -> Part:
         intensity=media / np.where(level > 0, level, 1.0)[:, None],
         contribution=sum_of(part.contribution for part in parts),
         curves=sum_of(part.curves for part in parts),
-        revenue_per_outcome=revenue / float(outcome.sum()),
+        revenue_per_outcome=revenue / sold if sold > 0 else 1.0,
     )
 
 

@@ -1,21 +1,22 @@
 """A split of money as a plan: measured cell by cell, beside last period and naive splits, doubts said aloud."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmm_models.planning.doubts import doubts, spent_beyond
-from mmm_models.planning.feasible import Feasible
+from mmm_models.planning.doubts import doubts, search_ended, spent_beyond, toss_up
+from mmm_models.planning.feasible import AT_LIMIT, Feasible
 from mmm_models.planning.flighting import Rhythm
-from mmm_models.planning.goals import Goal
+from mmm_models.planning.goals import Goal, OutcomeTarget
 from mmm_models.planning.measures import Measured, Measures, interval_of, marginal_returns
-from mmm_models.planning.naive_splits import naive_splits
+from mmm_models.planning.naive_splits import AS_LAST, naive_splits
 from mmm_models.planning.plan import Flight, Plan, PlannedCell
-from mmm_models.results import NO_INTERVAL, Interval
+from mmm_models.results import NO_INTERVAL, Finding, Interval
 
 Array = NDArray[np.float64]
-AT_LIMIT = 1e-3  # of a cell's range, or of its money where it has none
+SEARCH_END = "search limit"
 
 
 def plan_report(
@@ -54,7 +55,8 @@ def plan_report(
         for p, part in enumerate(look.basis.parts)
         for c, channel in enumerate(look.basis.channels)
     )
-    planned, shared = measures.split("plan", found), _shared(returns, bounds)
+    shared = _shared(returns, bounds)
+    naive = {name: measures.of_spend(money) for name, money in naive_splits(measures, float(spend.sum()))}
     gain, gain_interval = measures.outcome_gain(found)
     last_outcome = float(look.period.outcome.sum())
     return Plan(
@@ -67,18 +69,34 @@ def plan_report(
         interval_level=look.interval_level,
         last_outcome=last_outcome,
         outcome=last_outcome + gain,
-        planned=planned,
+        planned=measures.split("plan", found),
         last=measures.last_split,
         others=tuple(
-            replace(measures.split(name, measures.of_spend(money)), keeps_limits=within.keeps(money.ravel()))
-            for name, money in naive_splits(measures, float(spend.sum()))
+            replace(measures.split(name, other), keeps_limits=within.keeps(other.spend.ravel()))
+            for name, other in naive.items()
         ),
         cells=cells,
         marginal_roi=shared,
-        findings=(*doubts(look, reach, planned), *spent_beyond(shared, look.basis.currency)),
+        findings=(
+            *doubts(look, reach, timed=rhythm is not None),
+            *_no_better(measures, found, naive, goal),
+            *spent_beyond(shared, look.basis),
+            *search_ended(look, within, spend),
+        ),
         flights=() if rhythm is None else _flights(measures, found, rhythm),
         outcome_interval=outcome_interval(last_outcome, gain_interval),
     )
+
+
+def _no_better(
+    measures: Measures, found: Measured, naive: Mapping[str, Measured], goal: Goal
+) -> tuple[Finding, ...]:
+    """Beside last period, unless the goal itself is as much as it brought; beside its split of the same money, which
+    more money cannot beat by being more."""
+    than_last = toss_up(measures.compared(found, measures.last), "last period")
+    if AS_LAST not in naive or (than_last and not isinstance(goal, OutcomeTarget)):
+        return than_last
+    return toss_up(measures.compared(found, naive[AS_LAST]), "last period's split of the same money")
 
 
 def outcome_interval(last_outcome: float, gain: Interval) -> Interval:
@@ -89,13 +107,14 @@ def outcome_interval(last_outcome: float, gain: Interval) -> Interval:
 def _bounds(spend: Array, within: Feasible) -> list[list[str]]:
     """Which limit each cell lies at."""
     low, high, money = within.low, within.high, spend.ravel()
-    close = AT_LIMIT * np.where(high > low, high - low, np.maximum(money, 1.0))
+    close = AT_LIMIT * within.span(money)
     names = np.full(money.size, "", dtype=object)
     for row in within.rows:
         total, slack = float(row.cells @ money), AT_LIMIT * max(float(row.cells @ money), 1.0)
         if min(abs(total - row.low), abs(row.high - total)) <= slack:
             names[row.cells > 0] = row.name
     names[high - money <= close] = "ceiling"
+    names[list(within.at_search_end(money))] = SEARCH_END
     names[money - low <= close] = "floor"
     names[high <= low] = "fixed"
     return [[str(name) for name in row] for row in names.reshape(spend.shape)]

@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from mmm_models.planning.feasible import Feasible, feasible
+from mmm_models.planning.feasible import Feasible
 from mmm_models.planning.flighting import best_rhythm
 from mmm_models.planning.frontier import Frontier, budget_frontier, risk_frontier
 from mmm_models.planning.goals import Budget, Goal, require_askable
 from mmm_models.planning.limits import Limits
+from mmm_models.planning.limits_in_money import feasible
 from mmm_models.planning.measures import Measures
 from mmm_models.planning.outlook import Outlook, outlook
 from mmm_models.planning.plan import Plan, WhatIf
 from mmm_models.planning.plan_basis import PlanBasis
 from mmm_models.planning.plan_report import plan_report
-from mmm_models.planning.planning_errors import RiskUnknown
+from mmm_models.planning.planning_errors import QuestionInvalid, RiskUnknown
 from mmm_models.planning.solve import Solver
 from mmm_models.planning.stored_basis import load_basis
 from mmm_models.planning.what_if import Change, what_if
@@ -62,7 +63,9 @@ class Planner:
         `risk` is a quantile: the plan then brings the most in the sense that all but this share of possible worlds
         exceed what it is chosen by. `flight`: also when in the period. Raises PlanningError.
         """
-        goal = Budget(self.last_total) if goal is None else goal
+        if goal is None:
+            self._require_spend()
+            goal = Budget(self.last_total)
         require_askable(goal, risk)
         if risk is not None and self.look.possible is None:
             raise RiskUnknown
@@ -72,7 +75,7 @@ class Planner:
             return plan_report(self.measures, spend, within, goal=goal, risk=risk)
         rhythm = best_rhythm(self.look, spend)
         moved = self.look.with_pattern(rhythm.pattern)
-        spend = Solver(moved, within, risk).split(goal)
+        spend = Solver(moved, within, risk, past=self.look).split(goal)
         measures = Measures(moved, self.measures.last)
         return plan_report(measures, spend, within, goal=goal, risk=risk, rhythm=rhythm)
 
@@ -81,7 +84,11 @@ class Planner:
         return what_if(self.measures, changes)
 
     def frontier(self, *, limits: Limits | None = None) -> Frontier:
-        """Best splits for several budgets around last period's, and for several risks of the same budget."""
+        """Best splits for several budgets around last period's, and for several risks of the same budget.
+
+        Raises PlanningError, also where last period cost nothing.
+        """
+        self._require_spend()
         within = limits or Limits()
         budgets = budget_frontier(self.measures, lambda goal: self.within(within, goal))
         risks = risk_frontier(self.measures, self.within(within, Budget(self.last_total)), self.last_total)
@@ -98,6 +105,15 @@ class Planner:
             plannable=self.look.plannable,
             total=goal.total if isinstance(goal, Budget) else None,
         )
+
+    def _require_spend(self) -> None:
+        """Raises QuestionInvalid where there is no money of the last period to plan with."""
+        if not self.last_total > 0:
+            raise QuestionInvalid(
+                f"nothing was spent in the last {self.look.period.weeks} weeks, so there is no total to start from; "
+                "nothing was planned",
+                hint="ask for a total and give channels ceilings in money, or plan for a longer period",
+            )
 
     @property
     def last_total(self) -> float:

@@ -34,7 +34,7 @@ class PartUnknown(PlanningError):
 
 
 class ChannelWithoutSpend(PlanningError):
-    """Money cannot be moved into a channel that never cost any."""
+    """Money cannot be moved into a channel whose media cost nothing."""
 
     def __init__(self, name: str) -> None:
         super().__init__(

@@ -8,48 +8,60 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import brentq
+from torch import Tensor
 
-from mmm_models.planning.allocate import allocate
-from mmm_models.planning.cell_curves import CellCurves, expected_curves
+from mmm_models.planning.best_split import BestSplit
 from mmm_models.planning.feasible import Feasible
 from mmm_models.planning.goals import Budget, Goal, MarginalTarget, OutcomeTarget, ReturnTarget
-from mmm_models.planning.objectives import Objective, expected_revenue, quantile_revenue
+from mmm_models.planning.objectives import Objectives
 from mmm_models.planning.outlook import Outlook
 from mmm_models.planning.piecewise import Aim
-from mmm_models.planning.planning_errors import LimitsContradict, QuestionInvalid, TargetUnreachable
-from mmm_models.planning.polish import MOST_CELLS, polish
+from mmm_models.planning.planning_errors import LimitsContradict, TargetUnreachable
 
 Array = NDArray[np.float64]
 TOTALS_TRIED = 11
 CLOSE = 1e-4  # of the range of totals
 SMALLEST_SHARE, SMALLEST_TRIED = 1e-9, 1e-6
-ROOM = 1.5
+ROOM, NEAR = 1.5, 8.0
 
 
 @dataclass(frozen=True, eq=False)
 class Solver:
-    """Best splits within `feasible`, by expected revenue or a quantile of it."""
+    """Best splits within `feasible`, by expected revenue or a quantile of it.
+
+    `past`: the last period in its own rhythm, where `look` has another. `since`: see `Objectives`.
+    """
 
     look: Outlook
     feasible: Feasible
     risk: float | None
+    past: Outlook | None = None
+    since: Array | None = None
 
     def split(self, goal: Goal) -> Array:
         """Money `[part, channel]`. Raises LimitsContradict, TargetUnreachable, QuestionInvalid."""
-        if isinstance(goal, OutcomeTarget) and (self.look.worth != 1.0).any():
-            in_outcome = replace(self.look, worth=np.ones_like(self.look.worth))
-            return replace(self, look=in_outcome).split(goal)
-        found = self._best(self._aim(goal))
+        return self._of_outcome()._split(goal) if isinstance(goal, OutcomeTarget) else self._split(goal)
+
+    def _of_outcome(self) -> "Solver":
+        """The same in the outcome's unit. Last period's outcome is known, whatever media made of it: a risk is one of
+        what a plan changes."""
+        in_outcome = replace(self.look, worth=np.ones_like(self.look.worth))
+        drawn = None if self.risk is None else self._last_period.drawn(self._last_media)
+        return replace(self, look=in_outcome, since=None if drawn is None else drawn.sum(dim=(1, 2)).numpy())
+
+    def _split(self, goal: Goal) -> Array:
+        found = self._best.of(self._aim(goal))
         nothing = found.sum() <= SMALLEST_SHARE * self.feasible.high.sum()
         if nothing and isinstance(goal, ReturnTarget | MarginalTarget):
             raise TargetUnreachable(
                 f"{goal.words('')}: not even the first unit of money returns so much; nothing was planned",
                 hint="ask for a lower return",
             )
-        # Curves are tabulated over all that limits allow; where that is far more than is spent, again and more finely.
-        nearer = self.feasible.below(ROOM * float(found.sum()))
+        # Curves are tabulated over all that limits allow; where that is far more than is spent, in all or in one cell,
+        # again and more finely.
+        nearer = self.feasible.below(ROOM * float(found.sum())).near(found, NEAR)
         if (nearer.high - nearer.low < (self.feasible.high - self.feasible.low) / ROOM).any():
-            return replace(self, feasible=nearer).split(goal)
+            return replace(self, feasible=nearer)._split(goal)
         return found.reshape(self.look.period.spend.shape)
 
     def _aim(self, goal: Goal) -> Aim:
@@ -57,53 +69,21 @@ class Solver:
             case Budget(total):
                 return Aim(total=self._within(total))
             case MarginalTarget(price):
+                self._require_money()
                 return Aim(price=price)
             case ReturnTarget(roi):
+                self._require_money()
                 return Aim(total=self._largest_with(roi))
             case OutcomeTarget(outcome):
                 return Aim(total=self._least_for(outcome))
 
-    def revenue(self, spend: Array) -> float:
-        """What the split is chosen by: of cells `[cell]`."""
-        return self._objective(spend)[0]
-
     @cached_property
-    def _curves(self) -> CellCurves:
-        return expected_curves(self.look, self.feasible.low, self.feasible.high)
-
-    @cached_property
-    def _objective(self) -> Objective:
-        if self.risk is None:
-            return expected_revenue(self.look) if self._synergies else self._from_curves
-        return quantile_revenue(self.look, self.risk, self.feasible.low, self.feasible.high)
-
-    @property
-    def _synergies(self) -> bool:
-        return bool(self.look.likely.draws.pairs)
-
-    def _from_curves(self, spend: Array) -> tuple[float, Array]:
-        totals, gradients = self._curves.totals(spend)
-        return float(totals[0]), gradients[0]
-
-    def _best(self, aim: Aim) -> Array:
-        start = allocate(self._curves, self.feasible, aim)
-        if start is None:
-            raise LimitsContradict(
-                "no split keeps all limits and spends the total; nothing was planned",
-                hint="widen a floor, a ceiling or a group's limit",
-            )
-        if self.risk is None and not self._synergies:
-            return start
-        if start.size > MOST_CELLS:
-            raise QuestionInvalid(
-                f"risk and synergies are planned for at most {MOST_CELLS} cells, and this asks for {start.size}; "
-                "nothing was planned",
-                hint="plan fewer parts at a time, or leave the risk out",
-            )
-        return polish(self._objective, start, self.feasible, aim)
+    def _best(self) -> BestSplit:
+        low, high = self.feasible.low, self.feasible.high
+        return BestSplit(Objectives(self.look, low, high, self.risk, self.since), self.feasible)
 
     def _for_total(self, total: float) -> Array:
-        return self._best(Aim(total=total))
+        return self._best.of(Aim(total=float(total)))
 
     def _within(self, total: float) -> float:
         """The total, kept to what rounding leaves of the limits."""
@@ -116,11 +96,21 @@ class Solver:
             )
         return min(max(total, least), most)
 
+    def _require_money(self) -> None:
+        """Raises TargetUnreachable where limits leave none, as they do where nothing was spent before."""
+        if self.feasible.totals[1] <= 0:
+            raise TargetUnreachable(
+                "no money may be spent within the limits, which follow last period's money unless they are amounts; "
+                "nothing was planned",
+                hint="give paid channels ceilings in money, or ask for a total; media that cost nothing cannot be "
+                "planned for",
+            )
+
     def _largest_with(self, roi: float) -> float:
-        """The largest total whose best split returns `roi` on the whole."""
+        """The largest total whose best split returns `roi` on the whole: revenue of what the money pays for over it."""
 
         def surplus(total: float) -> float:
-            return self.revenue(self._for_total(total)) - roi * total
+            return self._best.paid_revenue(self._for_total(total)) - roi * total
 
         totals = self._totals()
         reached = [surplus(total) for total in totals]
@@ -137,34 +127,59 @@ class Solver:
         return _root(surplus, float(totals[good[-1]]), float(totals[good[-1] + 1]))
 
     def _least_for(self, outcome: float) -> float:
-        """The smallest total whose best split reaches the outcome; asked of an outlook whose worth is one."""
-        needed = outcome - self._without_media()
+        """The smallest total whose best split reaches the outcome; asked `_of_outcome`."""
+        needed = outcome - self._not_counted()
 
         def surplus(total: float) -> float:
-            return self.revenue(self._for_total(total)) - needed
+            return self._best.revenue(self._for_total(total)) - needed
 
         least, most = self.feasible.totals
         if surplus(least) >= 0:
             return least
         if (missing := surplus(most)) < 0:
             raise TargetUnreachable(
-                f"an outcome of {outcome:,.0f}{self._beside_last(outcome)} is out of reach: with every limit used the "
-                f"best split brings {outcome + missing:,.0f}{self._beside_last(outcome + missing)} for {most:,.0f}; "
-                "nothing was planned",
-                hint="ask for less, or raise the ceilings or the general limit of change "
-                "(beyond what was observed the answer is a guess)",
+                f"an outcome of {outcome:,.0f}{self._beside_last(outcome)} is out of reach: with every limit used"
+                f"{self._searched()} the best split brings {outcome + missing:,.0f}"
+                f"{self._beside_last(outcome + missing)} for {most:,.0f}; nothing was planned",
+                hint=f"ask for less, or {self._wider()} (beyond what was observed the answer is a guess)",
             )
         return _root(surplus, least, most)
+
+    def _searched(self) -> str:
+        """How far, where no limit says it."""
+        if not self._endless:
+            return ""
+        most = float(self.feasible.high[list(self.feasible.unlimited)].max())
+        return f" (and without a ceiling {self._endless} searched up to {most:,.0f} each)"
+
+    def _wider(self) -> str:
+        raised = "raise the ceilings or the general limit of change"
+        return f"give a ceiling, which is searched whole, to {self._endless}" if self._endless else raised
+
+    @property
+    def _endless(self) -> str:
+        """Names of what no limit ends."""
+        return ", ".join(self.look.cell_names(self.feasible.unlimited))
 
     def _beside_last(self, outcome: float) -> str:
         now = float(self.look.period.outcome.sum())
         return f" ({outcome / now - 1:+.1%})" if now > 0 else ""
 
-    def _without_media(self) -> float:
-        """The period's outcome less what media contributed, in the outcome's unit."""
+    def _not_counted(self) -> float:
+        """Of the outcome, what objectives do not say: all but media, or all there was where they are of changes."""
+        sold = float(self._last_period.period.outcome.sum())
+        if self.since is not None:
+            return sold
         with torch.no_grad():
-            media = self.look.expected(torch.from_numpy(self.look.period.intensity)).sum()
-        return float(self.look.period.outcome.sum()) - float(media)
+            return sold - float(self._last_period.expected(self._last_media).sum())
+
+    @property
+    def _last_period(self) -> Outlook:
+        return self.look if self.past is None else self.past
+
+    @property
+    def _last_media(self) -> Tensor:
+        return torch.from_numpy(self._last_period.period.intensity)
 
     def _totals(self) -> Array:
         least, most = self.feasible.totals

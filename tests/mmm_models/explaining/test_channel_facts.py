@@ -9,6 +9,7 @@ import pytest
 from mmm_models.contribution_totals import MULTIPLIERS
 from mmm_models.explaining.channel_facts import channel_facts
 from mmm_models.explaining.explanation import explain
+from mmm_models.planning.limits import limits_from
 from mmm_models.planning.plan_basis import Part, PlanBasis
 from mmm_models.planning.planner import Planner
 from mmm_models.planning.what_if import Change
@@ -39,13 +40,31 @@ def test_ten_per_cent_more_and_less_are_what_if_answers(synergy: bool) -> None:
     for fact in channel_facts(planner.measures):
         more = planner.what_if([Change(fact.channel, factor=1.1)]).changed
         less = planner.what_if([Change(fact.channel, factor=0.9)]).changed
-        last = planner.what_if([Change(fact.channel, factor=0.99)]).changed
+        around = [planner.what_if([Change(fact.channel, factor=at)]).changed for at in (0.995, 1.005)]
 
         assert fact.ten_more.value == pytest.approx(more.gain)
         assert fact.ten_more.interval.high == pytest.approx(more.gain_interval.high)
         assert fact.ten_less.value == pytest.approx(-less.gain)
         assert fact.ten_less.interval.low == pytest.approx(-less.gain_interval.high)
-        assert fact.marginal_roi.value == pytest.approx(-last.gain / (0.01 * fact.spend))
+        gained = around[1].gain - around[0].gain
+        assert fact.marginal_roi.value == pytest.approx(gained / (0.01 * fact.spend))
+
+
+@pytest.mark.parametrize("synergy", [False, True])
+@pytest.mark.parametrize("by_part", [False, True])
+def test_a_marginal_return_is_that_of_the_plan_that_changes_nothing(synergy: bool, by_part: bool) -> None:
+    basis, model = small_run()
+    model = synergetic(basis, model) if synergy else model
+    planner = Planner(model, basis if by_part else basis.merged(), PERIOD)
+    plan = planner.plan(limits=limits_from({"change": "0%"}))
+
+    facts = channel_facts(planner.measures)
+    assert [fact.marginal_roi.value for fact in facts] == pytest.approx(
+        [cell.marginal_roi for cell in plan.cells], rel=1e-9
+    )
+    for fact, cell in zip(facts, plan.cells, strict=True):
+        assert fact.marginal_roi.interval.low == pytest.approx(cell.marginal_roi_interval.low)
+        assert fact.marginal_roi.interval.high == pytest.approx(cell.marginal_roi_interval.high)
 
 
 def test_returns_and_shares_are_those_of_the_last_period() -> None:

@@ -13,6 +13,7 @@ from mmm_models.planning.goals import Budget
 from mmm_models.planning.planner import Planner
 from mmm_models.planning.what_if import Change
 from tests.mmm_models.explaining.small_runs import PERIOD, WEEKS, small_run
+from tests.mmm_models.planning.small_planners import stopped
 
 
 def adds_up(waterfall: Waterfall) -> bool:
@@ -115,6 +116,17 @@ def test_a_what_if_answers_waterfall_ends_where_the_answer_does() -> None:
     found = what_if_waterfall(planner.measures, answer)
 
     assert found.steps[-1].value == pytest.approx(answer.outcome)
+    assert [step.value for step in found.changes] == pytest.approx([0.0, answer.changed.gain])
+
+
+def test_a_what_if_answer_may_begin_media_that_did_not_run() -> None:
+    basis, model = small_run()
+    planner = stopped(Planner(model, basis.merged(), PERIOD), 1, since=WEEKS - PERIOD)
+    answer = planner.what_if([Change("c1", spend=10.0)])
+
+    found = what_if_waterfall(planner.measures, answer)
+
+    assert answer.changed.gain > 0
     assert [step.value for step in found.changes] == pytest.approx([0.0, answer.changed.gain])
 
 

@@ -1,5 +1,6 @@
 """Planners of small panels without training: known parameters, and a posterior of a given width."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
@@ -8,6 +9,7 @@ import numpy as np
 from mmm_models.network import MediaResponse
 from mmm_models.panel import Panel, pool
 from mmm_models.planning.basis_of_panel import basis_of_panel
+from mmm_models.planning.plan_basis import Part
 from mmm_models.planning.planner import Planner
 from mmm_models.spec import ModelSpec
 from mmm_models.stored_model import StoredModel
@@ -38,3 +40,32 @@ def small_planner(
     if width:
         model = replace(model, covariance=width**2 * np.eye(model.parameters.size))
     return Planner(model, basis_of_panel(panel, model, "silo" if by_part else "all"), weeks)
+
+
+def altered(planner: Planner, change: Callable[[Part], Part]) -> Planner:
+    """The same run with another past."""
+    parts = tuple(change(part) for part in planner.basis.parts)
+    return replace(planner, basis=replace(planner.basis, parts=parts))
+
+
+def unpaid(planner: Planner, *channels: int, since: int = 0) -> Planner:
+    """Media of these channels cost nothing from that week on; the last period begins in week 8 of 60."""
+
+    def change(part: Part) -> Part:
+        spend = part.spend.copy()
+        spend[since:, channels] = 0.0
+        return replace(part, spend=spend)
+
+    return altered(planner, change)
+
+
+def stopped(planner: Planner, *channels: int, since: int = 8) -> Planner:
+    """These channels did not run from that week on."""
+
+    def change(part: Part) -> Part:
+        columns = {name: getattr(part, name).copy() for name in ("spend", "intensity", "contribution")}
+        for column in columns.values():
+            column[since:, channels] = 0.0
+        return replace(part, **columns)
+
+    return altered(planner, change)

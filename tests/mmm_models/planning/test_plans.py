@@ -5,13 +5,17 @@ from itertools import product
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
+from mmm_models.planning.flighting import best_rhythm
 from mmm_models.planning.goals import Budget, MarginalTarget, OutcomeTarget, ReturnTarget
 from mmm_models.planning.limits import Limit, Limits, limits_from
+from mmm_models.planning.measures import marginal_returns, measure
 from mmm_models.planning.plan import Plan
+from mmm_models.planning.plan_basis import Part
 from mmm_models.planning.planner import Planner
 from mmm_models.planning.planning_errors import (
     ChannelUnknown,
@@ -24,7 +28,7 @@ from mmm_models.planning.planning_errors import (
     TargetUnreachable,
 )
 from mmm_models.planning.solve import Solver
-from tests.mmm_models.planning.small_planners import small_planner
+from tests.mmm_models.planning.small_planners import altered, small_planner
 
 ANYWHERE = Limits(change=None)
 
@@ -166,6 +170,29 @@ def test_a_plan_for_a_risk_has_the_higher_quantile() -> None:
         small_planner(width=0.0).plan(risk=0.1)
 
 
+@pytest.mark.parametrize(("share", "flight"), [(1.0, False), (1.01, False), (1.01, True)])
+def test_an_outcome_target_with_a_risk_is_missed_in_so_many_worlds(share: float, flight: bool) -> None:
+    """What last period sold is known: its own split misses its outcome in no world, and needs no margin."""
+    planner = small_planner(width=0.3)
+    plan = planner.plan(OutcomeTarget(share * planner.last_outcome), limits=ANYWHERE, risk=0.1, flight=flight)
+
+    look = planner.look
+    if flight:
+        pattern = np.stack([flight.spend for flight in plan.flights], axis=-1)[None]
+        look = look.with_pattern(pattern / pattern.mean(axis=1, keepdims=True))
+    drawn, last = (
+        measure(look, look.intensity(money(plan)[None]), money(plan)[None]).drawn,
+        planner.measures.last.drawn,
+    )
+    assert drawn is not None
+    assert last is not None
+    gains = (drawn - last).sum(axis=(1, 2))
+    assert np.quantile(gains, 0.1) == pytest.approx(
+        (share - 1.0) * planner.last_outcome, abs=0.002 * planner.last_outcome
+    )
+    assert share > 1.0 or plan.planned.spend < planner.last_total
+
+
 def test_a_rhythm_spends_the_same_money_and_never_brings_less() -> None:
     planner = small_planner()
     plan, timed = planner.plan(), planner.plan(flight=True)
@@ -173,6 +200,40 @@ def test_a_rhythm_spends_the_same_money_and_never_brings_less() -> None:
     assert timed.planned.revenue >= plan.planned.revenue * (1 - 1e-6)
     assert sum(sum(flight.spend) for flight in timed.flights) == pytest.approx(planner.last_total)
     assert all(len(flight.spend) == plan.weeks for flight in timed.flights)
+
+
+def test_an_outcome_target_with_a_rhythm_is_reached_and_not_overshot() -> None:
+    """What the rhythm adds is money saved."""
+    planner = small_planner()
+    goal = OutcomeTarget(1.01 * planner.last_outcome)
+    plan, timed = planner.plan(goal, limits=ANYWHERE), planner.plan(goal, limits=ANYWHERE, flight=True)
+
+    assert timed.outcome == pytest.approx(goal.outcome, rel=1e-4)
+    assert timed.planned.spend < plan.planned.spend
+
+
+def slow_to_begin(planner: Planner, half: float) -> Planner:
+    """The first two channels need so much more media (a logarithm) for half of their effect: some like bursts."""
+    values, at = planner.model.parameters.copy(), 0
+    for name, parameter in planner.model.response().named_parameters():
+        if name == "log_half_saturation":
+            values[at : at + 2] += half
+        at += parameter.numel()
+    return replace(planner, model=replace(planner.model, parameters=values))
+
+
+@pytest.mark.parametrize(("synergy", "half"), [(False, 1.0), (True, 1.0), (True, 2.0)])
+def test_a_rhythms_gain_is_what_all_rhythms_bring_together(synergy: bool, half: float) -> None:
+    """With synergies the best rhythms one by one may bring less: what a burst is worth hangs on the others'."""
+    look = slow_to_begin(small_planner(synergy=synergy, width=0.0), half).look
+    media = torch.from_numpy(look.period.intensity)
+    rhythm = best_rhythm(look, look.period.spend)
+
+    now = look.likely.outcome(media)[0]
+    timed = look.likely.with_pattern(torch.from_numpy(rhythm.pattern)).outcome(media)[0]
+    assert rhythm.gain == pytest.approx((timed / now - 1.0).numpy(), abs=2e-6)
+    assert float(timed.sum()) > float(now.sum())
+    assert rhythm.pattern.mean(axis=1) == pytest.approx(np.ones((1, 3)))
 
 
 def test_a_frontier_is_ordered_in_money_and_in_certainty() -> None:
@@ -224,6 +285,25 @@ def test_limits_that_cannot_be_read_name_every_problem() -> None:
     assert all(word in str(caught.value) for word in ("channels.c0.flor", "a lot", "change"))
 
 
+@pytest.mark.parametrize(
+    ("written", "share"), [("120%", 1.2), ("+20%", 1.2), ("-20 %", 0.8), ("80%", 0.8), ("-60%", 0.4)]
+)
+def test_percentages_of_limits_are_read_as_those_of_totals(written: str, share: float) -> None:
+    limits = limits_from({"channels": {"c0": {"floor": written, "ceiling": written}}})
+    plan = small_planner().plan(limits=limits)
+
+    assert plan.cells[0].spend == pytest.approx(share * plan.cells[0].last_spend)
+
+
+@pytest.mark.parametrize(
+    ("limit", "says"), [({"floor": "-120%"}, "-100% or more"), ({"change": "-20%"}, "how much more or less")]
+)
+def test_percentages_below_nothing_are_no_limits(limit: dict, says: str) -> None:
+    with pytest.raises(LimitsInvalid, match=says):
+        limits_from({"channels": {"c0": limit}})
+    assert limits_from({"change": "+20%"}) == limits_from({"change": "20%"})
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     floors=st.lists(st.floats(0.0, 1.2), min_size=3, max_size=3),
@@ -253,6 +333,43 @@ def test_any_limits_are_kept_or_refused_by_name(
     assert spend.sum() == pytest.approx(goal.total)
     assert (spend >= np.array(floors) * last * (1 - 1e-9)).all()
     assert (spend <= (np.array(floors) + np.array(widths)) * last * (1 + 1e-9)).all()
+
+
+def cheaper(times: float) -> Planner:
+    """What c2 costs, times so much: a plan without limits spends little money there."""
+
+    def cheap(part: Part) -> Part:
+        return replace(part, spend=part.spend * [1.0, 1.0, times])
+
+    return altered(small_planner(), cheap)
+
+
+def test_a_small_channel_is_not_said_to_lie_at_its_floor() -> None:
+    plan = cheaper(0.001).plan(MarginalTarget(6.0), limits=ANYWHERE)
+
+    assert 1.0 < plan.cells[2].spend < 0.001 * plan.cells[2].ceiling
+    assert plan.cells[2].bound == ""
+
+
+@pytest.mark.parametrize("times", [0.05, 0.005, 0.001])
+@pytest.mark.parametrize("share", [None, 1.02])
+def test_small_channels_are_planned_as_finely_as_large_ones(times: float, share: float | None) -> None:
+    planner = cheaper(times)
+    goal = None if share is None else OutcomeTarget(share * planner.last_outcome)
+    plan = planner.plan(goal, limits=ANYWHERE)
+
+    assert [cell.marginal_roi for cell in plan.cells] == pytest.approx([plan.marginal_roi] * 3, rel=0.02)
+    if goal is not None:
+        assert plan.outcome == pytest.approx(goal.outcome, rel=1e-4)
+
+
+def test_a_marginal_return_of_hardly_any_media_is_that_of_none() -> None:
+    planner = small_planner()
+    spend = planner.look.period.spend.copy()
+    at = [marginal_returns(planner.look, planner.measures.of_spend(spend * [[0.0, 1.0, 1.0]] + few))[0][0, 0]
+          for few in ([[0.0, 0.0, 0.0]], [[1e-14, 0.0, 0.0]], [[1e-9, 0.0, 0.0]])]  # fmt: skip
+
+    assert at == pytest.approx([at[0]] * 3)
 
 
 def test_money_that_does_not_come_back_is_said() -> None:
