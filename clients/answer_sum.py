@@ -65,5 +65,8 @@ def answer_sum(spec_path: Path, home: SiloHome, session: Session, request: SumRe
 
 
 def _wording(request: SumRequest) -> bytes:
-    """What a question asks, whatever its number."""
-    return hashlib.sha256(b"".join(hashlib.sha256(value).digest() for value in request.values)).digest()
+    """What a question asks, whatever its number. With its range: asked in a narrower one again and again, where a silo
+    begins to refuse would say its largest value."""
+    fixed_point = f"{request.fraction_bits}|{request.max_abs!r}".encode()
+    parts = (fixed_point, *request.values)
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()

@@ -11,7 +11,7 @@ from clients.errors import SiloError
 from clients.own_file import read_own_file
 from mmm_models.errors import ModelError, SourceUnreadable
 from mmm_models.intake.silo_spec import SiloSpec
-from privacy.errors import PrivacyError
+from privacy.errors import PrivacyError, ValueOutOfRange
 
 
 def refusal_words(error: SiloError | PrivacyError | ModelError, silo_file: Path) -> str:
@@ -24,7 +24,10 @@ def refusal_words(error: SiloError | PrivacyError | ModelError, silo_file: Path)
 
 
 def _message(error: Exception) -> str:
-    """A database's own words may hold its address, its user or the rows it choked on."""
+    """A database's own words may hold its address, its user or the rows it choked on. Which values of a vector are
+    beyond a range, and how many, says of one silo what only sums may say."""
+    if isinstance(error, ValueOutOfRange):
+        return "a value is not finite or exceeds the range asked for; nothing was sent"
     if isinstance(error, SourceUnreadable):
         return f"the data cannot be read ({error.code}); `mixroom silo check` at the silo says why"
     return str(error)

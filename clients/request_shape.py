@@ -1,21 +1,27 @@
-"""What a sum request may hold: the numbers of its kind, in the agreed shape, and not one more.
+"""What a sum request may hold: the numbers of its kind, in the agreed shape, and not one more; and how wide its range is.
 
-A number that nobody reads could still tell silos apart, or be read by a later version in another sense.
+A number that nobody reads could still tell silos apart, or be read by a later version in another sense. In a range of
+the coordinator's choice, where a silo begins to refuse would say how large its own largest value is.
 """
 
 from clients.errors import OutOfOrder, RequestMalformed
 from mmm_models.federated_spec import FederatedModel, LocalOptimizer
+from privacy.quantization import FixedPoint
 from privacy.sum_schedule import Purpose
 from privacy.wire import SumRequest
 
 BYTES_PER_NUMBER = 8
+LEAST_MAX_ABS, LEAST_INTEGER = 2.0**19, 2**47  # what is asked of the silos of the largest roster
 Sizes = dict[
     str, tuple[int, ...]
 ]  # the groups of `SumRequest.values` in order: how many numbers each may have
 
 
 def require_shape(request: SumRequest, model: FederatedModel, *, private: bool) -> None:
-    """Raise RequestMalformed, or OutOfOrder for a sum that such a run does not know; no data were read."""
+    """Raise RequestMalformed, or OutOfOrder for a sum that such a run does not know; no data were read.
+
+    InvalidSetting for a fixed point that is none.
+    """
     wanted = _sizes(request, model, private=private)
     for values, (group, sizes) in zip(request.values, wanted.items(), strict=False):
         if len(values) not in [size * BYTES_PER_NUMBER for size in sizes]:
@@ -24,6 +30,9 @@ def require_shape(request: SumRequest, model: FederatedModel, *, private: bool) 
             )
     if len(request.values) != len(wanted):
         raise _malformed(f"the {request.purpose} request has more or fewer groups of numbers than agreed")
+    largest = FixedPoint(request.fraction_bits, request.max_abs).largest_integer
+    if request.max_abs < LEAST_MAX_ABS or largest < LEAST_INTEGER:
+        raise _malformed(f"the {request.purpose} request has a narrower range than any run needs")
 
 
 def _sizes(request: SumRequest, model: FederatedModel, *, private: bool) -> Sizes:

@@ -6,22 +6,24 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-import pytest
-from hypothesis import settings
-from jaxtyping import install_import_hook
-
-from tests import checked_shapes
-
-# Before torch, Flower or Ray are imported, and inherited by every process a test starts.
+# Before NumPy (whose BLAS counts its threads once), torch, Flower or Ray are imported, and inherited by every process a
+# test starts.
 os.environ.update(
     FLWR_TELEMETRY_ENABLED="0",
     FLWR_DISABLE_UPDATE_CHECK="1",
     RAY_USAGE_STATS_ENABLED="0",
     MPLBACKEND="Agg",
     OMP_NUM_THREADS="1",
+    OPENBLAS_NUM_THREADS="1",
     MKL_NUM_THREADS="1",
 )
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+from tests import checked_shapes
 
 # Before any module of `mmm_models` is imported. The hook finds the check by this name, once it is loaded.
 install_import_hook("mmm_models", f"{checked_shapes.__name__}.checked")
