@@ -51,7 +51,7 @@ def test_the_same_request_gets_the_same_answer_so_that_asking_again_averages_not
     assert first.tobytes() == again.tobytes() == resumed.tobytes()
 
 
-@pytest.mark.parametrize("change", [{"length": 3}, {"max_abs": 2.0**20}, {"fraction_bits": 8}])
+@pytest.mark.parametrize("change", [{"length": 3}, {"max_abs": 2.0**20}, {"fraction_bits": 20}])
 def test_the_same_number_in_other_words_is_refused(private_visit: Visit, change: dict[str, Any]) -> None:
     session = private_visit.started()
     private_visit.ask(session, private_visit.scales_request())
@@ -161,7 +161,7 @@ class TestSharedNoise:
     def test_neither_after_a_restart_nor_in_other_words(self, private_visit: Visit) -> None:
         private_visit.ask(private_visit.sharing_noise(), private_visit.scales_request())
 
-        for changes in ({}, {"max_abs": 2.0**20}, {"fraction_bits": 8}):
+        for changes in ({}, {"max_abs": 2.0**20}, {"fraction_bits": 20}):
             with pytest.raises(ReplayRefused):
                 private_visit.ask(private_visit.sharing_noise(), private_visit.scales_request(**changes))
 

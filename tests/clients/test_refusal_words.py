@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from clients.errors import TermsRefused
@@ -9,8 +10,16 @@ from clients.refusal_words import refusal_words
 from mmm_models.errors import ModelError, PanelInvalid, SourceUnreadable, SpecInvalid
 from mmm_models.panel_io import load_panel
 from privacy.accountant import GaussianEvent
-from privacy.errors import IdentityUnusable, LedgerDamaged, LedgerRolledBack, LedgerUnwritable, PrivacyError
+from privacy.errors import (
+    IdentityUnusable,
+    LedgerDamaged,
+    LedgerRolledBack,
+    LedgerUnwritable,
+    PrivacyError,
+    ValueOutOfRange,
+)
 from privacy.identity import SiloIdentity
+from privacy.quantization import FixedPoint
 from tests.clients.silo_visits import visit
 from tests.small_federation import add_rules, data_file
 
@@ -64,6 +73,19 @@ def test_a_databases_own_words_stay_in_the_silo(silo_files: Files) -> None:
 
     assert "database_error" in words
     assert not [secret for secret in ("anna", "db.internal", "customers") if secret in words]
+
+
+def test_which_values_are_out_of_range_and_how_many_stays_in_the_silo(silo_files: Files) -> None:
+    """Places in a report are weeks and channels."""
+    with pytest.raises(ValueOutOfRange) as refused:
+        FixedPoint(max_abs=4.0).quantize(np.array([1.0, 0.0, 7.5, 2.0, 9.0]))
+
+    words = refusal_words(refused.value, silo_files[0])
+
+    assert words == (
+        "ValueOutOfRange: a value is not finite or exceeds the range asked for; nothing was sent\n"
+        f"{refused.value.hint}"
+    )
 
 
 def test_a_relative_silo_file_and_a_state_elsewhere_are_not_told(

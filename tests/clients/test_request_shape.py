@@ -1,4 +1,4 @@
-"""A request holds the numbers of its kind and not one more, whatever they would be for."""
+"""A request holds the numbers of its kind and not one more, whatever they would be for, in a range wide enough."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from clients.errors import OutOfOrder, RequestMalformed
-from clients.request_shape import require_shape
+from clients.request_shape import LEAST_INTEGER, LEAST_MAX_ABS, require_shape
+from privacy.masks.secure_aggregation import LARGEST_ROSTER
+from privacy.quantization import FixedPoint
 from privacy.wire import SumRequest, pack_vector
-from server.sum_questions import Uncalibrated, report_question
+from server.sum_questions import FRACTION_BITS, Uncalibrated, largest_value, report_question
 from tests.clients.silo_visits import CALENDAR, Visit, after_scales, agreed_scales, visit
 from tests.small_federation import private
 
@@ -126,3 +128,23 @@ def test_a_malformed_request_uses_up_no_answer(
     with pytest.raises(RequestMalformed):
         visited.ask(session, replace(request, values=(*request.values, NUMBER)))
     assert visited.ask(session, request).integers.shape == (request.length,)
+
+
+@pytest.mark.parametrize("settings", [private(), {}], ids=["private", "plain"])
+@pytest.mark.parametrize("narrow", [{"max_abs": 4.0}, {"max_abs": 2.0**18}, {"fraction_bits": 0}])
+def test_a_range_narrower_than_any_run_needs_is_refused(
+    silo_files: Files, settings: dict[str, Any], narrow: dict[str, Any]
+) -> None:
+    """Asked again and again in narrower ones, a silo would tell its number of units by when it refuses."""
+    visited = visit(silo_files[0], **settings)
+
+    with pytest.raises(RequestMalformed, match="narrower range"):
+        visited.ask(visited.started(), visited.scales_request(**narrow))
+
+
+def test_the_largest_roster_is_asked_in_a_range_that_is_wide_enough(silo_files: Files) -> None:
+    visited, largest = visit(silo_files[0]), largest_value(LARGEST_ROSTER)
+
+    assert largest == LEAST_MAX_ABS
+    assert FixedPoint(FRACTION_BITS, largest).largest_integer == LEAST_INTEGER
+    require_shape(visited.scales_request(max_abs=largest), visited.plan.model, private=False)

@@ -137,3 +137,24 @@ def test_a_refused_calendar_is_the_only_one_of_its_run(coordinator: Coordinator)
     assert reason(refused).startswith("WeeksMissing")
     for reply in again:
         assert "already answered this run's report in another wording" in reason(reply)
+
+
+def test_one_silos_week_is_not_searched_for_by_the_range_that_it_fits(coordinator: Coordinator) -> None:
+    """A refusal says that some value of this silo is beyond the range, before any mask: asked for the same week in one
+    range after another, it would say how large its media were. Scales that make them the largest value of all are the
+    coordinator's choice."""
+    plan = coordinator.start()
+    channels = len(plan.model.channels)
+    scales = Scales(plan.model.media_per, np.full(channels, 1e-9), np.full(channels, 0.05), 1.0, 1e5, 1e9)
+    response = MediaResponse(plan.model.model, scales.spend_per_revenue.tolist())
+    state = ModelState.start(get_vector(response), clip_norm=1.0)
+    aired = np.flatnonzero(pd.read_csv(data_file(coordinator.silo_files[1])).groupby("week")["tv_spend"].sum())
+    week = int(aired[0]) + MISSING
+    asked = report_question(plan, scales, state, calendar(coordinator, week, 1))
+
+    refused = coordinator.say(TWO, CONTRIBUTE, replace(asked, round=1, max_abs=2.0**20))
+    wider = coordinator.say(TWO, CONTRIBUTE, replace(asked, round=2, max_abs=2.0**34, fraction_bits=20))
+
+    told = "ValueOutOfRange: a value is not finite or exceeds the range asked for; nothing was sent"
+    assert reason(refused).startswith(told)
+    assert "already answered this run's report in another wording" in reason(wider)
