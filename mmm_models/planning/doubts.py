@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmm_models.planning.feasible import Feasible
+from mmm_models.planning.limits_in_money import CEILINGS_SEARCHED
 from mmm_models.planning.measures import Comparison
 from mmm_models.planning.outlook import Outlook
 from mmm_models.planning.plan_basis import PlanBasis
@@ -81,9 +82,10 @@ def search_ended(look: Outlook, within: Feasible, spend: Array) -> tuple[Finding
             "search-limit",
             "review",
             tuple(dict.fromkeys(look.basis.channels[cell % len(look.basis.channels)] for cell in cells)),
-            f"{', '.join(names)} got the most that is searched where no ceiling is given, "
+            f"{', '.join(names)} got the most that is searched where no lower ceiling is given, "
             f"{f'{most:,.0f} {currency}'.rstrip()} each{times}: the goal is met better, or only, beyond it.",
-            "Ask for a total, or give a ceiling that you would pay: it is searched whole.",
+            "Ask for a total, or give a ceiling that you would pay: up to "
+            f"{CEILINGS_SEARCHED:g} times last period's money it is searched whole.",
         ),
     )
 
@@ -128,7 +130,7 @@ def _as_if_alone(look: Outlook, reach: Array, *, timed: bool) -> Iterator[Findin
             "plan brings counts them together, but other rhythms may bring more.",
             "Take the weeks as a suggestion; a plan that is not flighted keeps last period's.",
         )
-    if beyond:
+    if beyond and look.possible is not None:
         yield Finding(
             "extrapolated-as-if-alone",
             "review",

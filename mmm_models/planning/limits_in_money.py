@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mmm_models.planning.feasible import TINY, Feasible, Row, settled_high
+from mmm_models.planning.feasible import Feasible, Row, settled_high
 from mmm_models.planning.limits import Limit, Limits
 from mmm_models.planning.planning_errors import (
     ChannelUnknown,
@@ -13,7 +13,8 @@ from mmm_models.planning.planning_errors import (
 )
 
 Array = NDArray[np.float64]
-SEARCHED = 10.0  # times all of last period's money, or the total or the largest floor that is asked for
+# Times all of last period's money, or the total or the largest floor that is asked for: without a ceiling, with one.
+SEARCHED, CEILINGS_SEARCHED = 10.0, 100.0
 
 
 def feasible(
@@ -34,7 +35,8 @@ def feasible(
     shape = last.shape
     low, high = np.where(plannable, 0.0, last), np.where(plannable, np.inf, last)
     rows: list[Row] = []
-    general, ratio = Limit(change=limits.change), total / max(float(last.sum()), TINY) if total else 1.0
+    general, spent_last = Limit(change=limits.change), float(last.sum())
+    ratio = total / spent_last if total and spent_last > 0 else 1.0
     for index, name in enumerate(channels):
         at = np.zeros(shape)
         at[:, index] = 1.0
@@ -58,14 +60,15 @@ def feasible(
         low[place], high[place] = limit.low(last[place]), limit.high(last[place])
         if low[place] > high[place]:
             raise _crossed(name, low[place], high[place])
-    most = max(float(last.sum()), total or 0.0)
+    most = max(spent_last, total or 0.0)
     found = _settled(low.ravel(), high.ravel(), rows, most)
     return found if total is None else found.below(total)
 
 
 def _settled(low: Array, high: Array, rows: list[Row], most: float) -> Feasible:
-    """Sums of a single cell become that cell's own limits; cells that no limit ends are searched up to so many times
-    `most`, or the largest floor; what is left must be possible."""
+    """Sums of a single cell become that cell's own limits; cells that no limit ends, or one beyond anything that tables
+    of curves could resolve, are searched up to so many times `most`, or the largest floor (where `most` is nothing,
+    limits are all that say how far); what is left must be possible."""
     kept = []
     for row in rows:
         if row.low > row.high:
@@ -80,10 +83,11 @@ def _settled(low: Array, high: Array, rows: list[Row], most: float) -> Feasible:
     # No cell gets more than all that it is limited together with.
     together = np.min([np.where(row.cells > 0, row.high, np.inf) for row in kept], axis=0, initial=np.inf)
     high = np.where(np.isinf(high), together, high)
+    largest = max(most, float(low.max()), *(row.low for row in kept))
     endless = np.isinf(high)
-    reach = SEARCHED * max(most, float(low.max()), *(row.low for row in kept))
-    high = np.where(endless, reach, high)
-    unlimited = tuple(np.flatnonzero(endless).tolist())
+    beyond = ~endless & (high > CEILINGS_SEARCHED * largest) & (most > 0)
+    high = np.where(endless, SEARCHED * largest, np.where(beyond, CEILINGS_SEARCHED * largest, high))
+    unlimited = tuple(np.flatnonzero(endless | beyond).tolist())
     found = Feasible(low, settled_high(low, high), tuple(kept), unlimited)
     found.require_some()
     return found

@@ -24,6 +24,8 @@ from mmm_models.stored_model import StoredModel
 
 Array = NDArray[np.float64]
 CELLS_FULLY_DRAWN, FEWEST_DRAWS = 100, 40
+MOST_EFFECT = 100.0  # of last period's media, over all that effects are relative to
+ENDLESS = 1e9  # typical weeks: where any Hill curve has reached its ceiling
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,16 @@ class Outlook:
         """Cells `[part, channel]` that money can be moved into and whose response is known."""
         known = np.asarray((self.likely.weights > 0).any(dim=-1).numpy())
         return np.asarray(self.period.plannable & known)
+
+    @property
+    def is_sure_enough(self) -> bool:
+        """Whether expected contributions are numbers to plan by. Where hardly anything is known of curves, a few draws
+        are so steep that the mean over all is theirs alone, if it is a number at all."""
+        media = torch.from_numpy(self.period.intensity)
+        with torch.no_grad():
+            last, endless = self.expected(media).sum(), self.expected(torch.full_like(media, ENDLESS))
+        most = MOST_EFFECT * float(self.period.level.sum()) * self.period.weeks
+        return bool(torch.isfinite(endless).all()) and float(last) <= most
 
     @property
     def interval_level(self) -> float:

@@ -16,7 +16,7 @@ from mmm_models.planning.outlook import Outlook, outlook
 from mmm_models.planning.plan import Plan, WhatIf
 from mmm_models.planning.plan_basis import PlanBasis
 from mmm_models.planning.plan_report import plan_report
-from mmm_models.planning.planning_errors import QuestionInvalid, RiskUnknown
+from mmm_models.planning.planning_errors import QuestionInvalid, ResponseTooUnsure, RiskUnknown
 from mmm_models.planning.solve import Solver
 from mmm_models.planning.stored_basis import load_basis
 from mmm_models.planning.what_if import Change, what_if
@@ -42,8 +42,11 @@ class Planner:
 
     @cached_property
     def look(self) -> Outlook:
-        """What money would do. Raises QuestionInvalid for a period longer than the run's."""
-        return outlook(self.basis, self.model, weeks=self.weeks)
+        """What money would do. Raises QuestionInvalid for a period longer than the run's, ResponseTooUnsure."""
+        found = outlook(self.basis, self.model, weeks=self.weeks)
+        if not found.is_sure_enough:
+            raise ResponseTooUnsure
+        return found
 
     @cached_property
     def measures(self) -> Measures:

@@ -65,5 +65,16 @@ class RiskUnknown(PlanningError):
         )
 
 
+class ResponseTooUnsure(PlanningError):
+    """The run knows so little of its response that what it expects of media is no number to plan by."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this run is so unsure of its response that media may bring any amount, a hundred times all that was sold "
+            "and more; nothing was planned",
+            hint="train again, on more weeks or with lift tests, until the run's own intervals are narrower",
+        )
+
+
 class QuestionInvalid(PlanningError):
     """A number in the question is not one that can be asked about."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from mmm_models.planning.best_split import BestSplit
 from mmm_models.planning.feasible import Feasible
 from mmm_models.planning.goals import Budget, Goal, MarginalTarget, OutcomeTarget, ReturnTarget
+from mmm_models.planning.limits_in_money import CEILINGS_SEARCHED
 from mmm_models.planning.objectives import Objectives
 from mmm_models.planning.outlook import Outlook
 from mmm_models.planning.piecewise import Aim
@@ -112,19 +113,17 @@ class Solver:
         def surplus(total: float) -> float:
             return self._best.paid_revenue(self._for_total(total)) - roi * total
 
-        totals = self._totals()
-        reached = [surplus(total) for total in totals]
-        good = [index for index, value in enumerate(reached) if value >= 0]
-        if not good:
-            best = max(value / total + roi for value, total in zip(reached, totals, strict=True) if total > 0)
-            raise TargetUnreachable(
-                f"a return of {roi:g} is not reached by any split within the limits; the best found is {best:.3g}; "
-                "nothing was planned",
-                hint=f"ask for {best:.3g} or less, or lower the floors",
-            )
-        if good[-1] == len(totals) - 1:
-            return float(totals[-1])
-        return _root(surplus, float(totals[good[-1]]), float(totals[good[-1] + 1]))
+        best, above = -np.inf, None
+        for total in map(float, self._totals()[::-1]):
+            found = surplus(total)
+            if found >= 0:
+                return total if above is None else _nearest_good(surplus, total, above)
+            best, above = max(best, found / total + roi), total
+        raise TargetUnreachable(
+            f"a return of {roi:g} is not reached by any split within the limits; the best found is {best:.3g}; "
+            "nothing was planned",
+            hint=f"ask for {best:.3g} or less, or lower the floors",
+        )
 
     def _least_for(self, outcome: float) -> float:
         """The smallest total whose best split reaches the outcome; asked `_of_outcome`."""
@@ -143,18 +142,19 @@ class Solver:
                 f"{self._beside_last(outcome + missing)} for {most:,.0f}; nothing was planned",
                 hint=f"ask for less, or {self._wider()} (beyond what was observed the answer is a guess)",
             )
-        return _root(surplus, least, most)
+        return _nearest_good(surplus, most, least)
 
     def _searched(self) -> str:
         """How far, where no limit says it."""
         if not self._endless:
             return ""
         most = float(self.feasible.high[list(self.feasible.unlimited)].max())
-        return f" (and without a ceiling {self._endless} searched up to {most:,.0f} each)"
+        return f" (and without a lower ceiling {self._endless} searched up to {most:,.0f} each)"
 
     def _wider(self) -> str:
         raised = "raise the ceilings or the general limit of change"
-        return f"give a ceiling, which is searched whole, to {self._endless}" if self._endless else raised
+        higher = f"give a ceiling, up to {CEILINGS_SEARCHED:g} times last period's money, to {self._endless}"
+        return higher if self._endless else raised
 
     @property
     def _endless(self) -> str:
@@ -186,5 +186,16 @@ class Solver:
         return np.geomspace(max(least, SMALLEST_TRIED * most), most, TOTALS_TRIED)
 
 
-def _root(surplus: Callable[[float], float], low: float, high: float) -> float:
-    return float(brentq(surplus, low, high, xtol=CLOSE * (high - low), rtol=1e-6))
+def _nearest_good(surplus: Callable[[float], float], good: float, bad: float) -> float:
+    """The total nearest to `bad` that was found to have no negative surplus, as `good` has: a target is met, not missed
+    by what a root is found to."""
+
+    def tried(total: float) -> float:
+        nonlocal good
+        found = surplus(total)
+        if found >= 0 and abs(total - bad) < abs(good - bad):
+            good = total
+        return found
+
+    brentq(tried, *sorted((good, bad)), xtol=CLOSE * abs(good - bad), rtol=1e-6)
+    return good

@@ -7,6 +7,7 @@ import pytest
 from mmm_models.planning.goals import Budget, Goal, MarginalTarget, OutcomeTarget
 from mmm_models.planning.limits import Limits
 from mmm_models.planning.plan import Plan, WhatIf
+from mmm_models.planning.planning_errors import ResponseTooUnsure
 from mmm_models.planning.what_if import parse_change
 from tests.mmm_models.planning.small_planners import small_planner
 
@@ -61,9 +62,24 @@ def test_channels_with_synergies_are_said_to_be_continued_alone() -> None:
 
     (text,) = said(planner.what_if(far), "extrapolated-as-if-alone")
     assert text.startswith("Beyond what was observed the curves of c1 are continued as if each ran alone")
-    for answer in (planner.what_if(near), single.what_if(far)):
+    unknown = small_planner(
+        synergy=True, width=0.0
+    )  # without intervals nothing is continued but as it was fitted
+    for answer in (planner.what_if(near), single.what_if(far), unknown.what_if(far)):
         assert not said(answer, "extrapolated-as-if-alone")
     assert said(planner.plan(Budget(3 * planner.last_total)), "extrapolated-as-if-alone")
+
+
+@pytest.mark.parametrize("synergy", [False, True])
+@pytest.mark.parametrize("width", [1.0, 2.0, 5.0])
+def test_a_run_that_knows_nothing_of_its_response_is_refused(width: float, synergy: bool) -> None:
+    """Steep draws bring 1e10 times all that was sold, or no number: the mean over draws is theirs alone."""
+    planner = small_planner(width=width, synergy=synergy)
+
+    for ask in (planner.plan, planner.frontier, lambda: planner.what_if([parse_change("c0=+1%")])):
+        with pytest.raises(ResponseTooUnsure) as refused:
+            ask()
+    assert "lift tests" in refused.value.hint
 
 
 def test_whether_money_comes_back_is_not_said_of_an_outcome_that_is_no_money() -> None:

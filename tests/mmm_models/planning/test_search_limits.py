@@ -54,6 +54,56 @@ def test_a_ceiling_is_searched_whole(times: float) -> None:
     assert plan.cells[0].marginal_roi == pytest.approx(LITTLE, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    "goal", [None, MarginalTarget(2.0), ReturnTarget(6.0), OutcomeTarget(1.01 * small_planner().last_outcome)]
+)
+def test_a_ceiling_beyond_all_reason_moves_no_plan(goal: Goal | None) -> None:
+    """Tables of curves over a range a million times too long say nothing of where money is spent."""
+    planner = small_planner()
+    high = limits_from({"change": "none", "channels": {"c0": {"ceiling": 1e12}}})
+    far, free = (
+        [cell.spend for cell in planner.plan(goal, limits=limits).cells] for limits in (high, ANYWHERE)
+    )
+
+    assert far == pytest.approx(free, rel=0.01)
+
+
+def test_a_plan_that_ends_before_such_a_ceiling_says_so() -> None:
+    planner = small_planner()
+    limits = limits_from({"channels": {"c0": {"ceiling": 1e12}}})
+    plan = planner.plan(MarginalTarget(1e-6), limits=limits)
+
+    assert plan.cells[0].spend == pytest.approx(100 * planner.last_total)
+    assert (plan.cells[0].bound, len(ended(plan))) == ("search limit", 1)
+
+
+def test_where_nothing_was_spent_a_small_floor_cuts_no_ceiling_short() -> None:
+    gone = stopped(small_planner(), 0, 1, 2)
+    limits = limits_from({"channels": {"c0": {"ceiling": 5000.0}, "c1": {"floor": 1.0, "ceiling": 2.0}}})
+    plan = gone.plan(ReturnTarget(2.0), limits=limits)
+
+    assert plan.cells[0].ceiling == pytest.approx(5000.0)
+    assert plan.cells[0].spend > 1000.0
+
+
+def test_where_nothing_was_spent_a_large_total_is_planned_all_the_same() -> None:
+    gone = stopped(small_planner(), 0, 1, 2)
+    plan = gone.plan(Budget(1e9), limits=limits_from({"channels": {"c0": {"ceiling": 1e10}}}))
+
+    assert [cell.spend for cell in plan.cells] == pytest.approx([1e9, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("more", [1.0, 3.0, 300.0])
+def test_an_outcome_hardly_above_that_without_media_is_reached(more: float) -> None:
+    """A root found on the near side of it would leave no money to look further with."""
+    planner = small_planner()
+    without = planner.last_outcome - float(planner.measures.last.expected.sum())
+    plan = planner.plan(OutcomeTarget(without + more), limits=ANYWHERE)
+
+    assert without + more <= plan.outcome + 0.1
+    assert plan.outcome == pytest.approx(without + more, abs=10.0)
+
+
 def test_a_ceiling_of_parts_together_is_searched_whole() -> None:
     planner = small_planner(silos=2, by_part=True)
     ceiling = 40 * planner.last_total
@@ -83,8 +133,8 @@ def test_an_outcome_out_of_reach_says_how_far_was_searched() -> None:
         planner.plan(goal)
 
     most = 10 * planner.last_total
-    assert f"(and without a ceiling c0, c1, c2 searched up to {most:,.0f} each)" in str(free.value)
-    assert "give a ceiling, which is searched whole, to c0, c1, c2" in free.value.hint
+    assert f"(and without a lower ceiling c0, c1, c2 searched up to {most:,.0f} each)" in str(free.value)
+    assert "give a ceiling, up to 100 times last period's money, to c0, c1, c2" in free.value.hint
     assert "searched" not in str(limited.value)
     assert "raise the ceilings or the general limit of change" in limited.value.hint
 
