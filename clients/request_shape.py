@@ -1,4 +1,4 @@
-"""What a sum request may hold: the numbers of its kind, in the agreed shape, and not one more; and how wide its range is.
+"""What a sum request may hold: the numbers of its kind, in the agreed shape, and not one more, in a range wide enough.
 
 A number that nobody reads could still tell silos apart, or be read by a later version in another sense. In a range of
 the coordinator's choice, where a silo begins to refuse would say how large its own largest value is.

@@ -99,7 +99,7 @@ def train_federated(
     agreed = _agree_on_scales(asking, plan)
     steps = Steps(plan, settings, agreed.scales, units=agreed.units)
     state = store.newest_checkpoint() or _first_state(agreed, settings)
-    while (purpose := plan.schedule[state.sums]) in (Purpose.CURVATURE, Purpose.ROUND):
+    while (purpose := plan.sum_after(state.sums)) in (Purpose.CURVATURE, Purpose.ROUND):
         if purpose is Purpose.CURVATURE:
             state = _learn_curvature(asking, agreed, state, steps)
         else:

@@ -12,7 +12,7 @@ from privacy.masks.secure_aggregation import smallest_threshold
 from privacy.run_terms import PrivacyMode, PrivacyTerms
 from privacy.sum_schedule import Purpose, sum_schedule
 from privacy.wire import Introduction, Invitation
-from server.errors import SettingsInvalid
+from server.errors import RunStoreError, SettingsInvalid
 from server.robust_aggregation import RobustAggregation
 from server.settings import RunSettings
 
@@ -37,6 +37,16 @@ class RunPlan:
     def calibrates_after(self, rounds: int) -> bool:
         """Whether silos' experiments count once so many rounds are done."""
         return self.model.calibrated and rounds >= self.rounds
+
+    def sum_after(self, sums: int) -> Purpose:
+        """What is asked for once so many sums of the schedule are done. Raises RunStoreError where a checkpoint counts
+        more of them: its run had silos' experiments, and did not note whose."""
+        if sums >= len(self.schedule):
+            raise RunStoreError(
+                f"the newest checkpoint is of a run with more sums than the {len(self.schedule)} planned now",
+                hint="restore `lifts` in the silo files of the run's beginning and resume, or start a new run",
+            )
+        return self.schedule[sums]
 
     @property
     def answered_once(self) -> bool:

@@ -148,7 +148,9 @@ def test_one_silos_week_is_not_searched_for_by_the_range_that_it_fits(coordinato
     scales = Scales(plan.model.media_per, np.full(channels, 1e-9), np.full(channels, 0.05), 1.0, 1e5, 1e9)
     response = MediaResponse(plan.model.model, scales.spend_per_revenue.tolist())
     state = ModelState.start(get_vector(response), clip_norm=1.0)
-    aired = np.flatnonzero(pd.read_csv(data_file(coordinator.silo_files[1])).groupby("week")["tv_spend"].sum())
+    aired = np.flatnonzero(
+        pd.read_csv(data_file(coordinator.silo_files[1])).groupby("week")["tv_spend"].sum()
+    )
     week = int(aired[0]) + MISSING
     asked = report_question(plan, scales, state, calendar(coordinator, week, 1))
 

@@ -10,7 +10,7 @@ from mmm_models.scaling import MediaPer
 from privacy.run_terms import PrivacyMode
 from privacy.sum_schedule import Purpose
 from privacy.wire import Introduction
-from server.errors import SettingsInvalid
+from server.errors import RunStoreError, SettingsInvalid
 from server.run_plan import RunPlan, plan_run
 from server.settings import RunSettings, Strategy
 
@@ -91,6 +91,17 @@ def test_experiments_of_any_silo_add_rounds_that_calibrate_where_the_run_can_use
     assert not planned(*silos, strategy=Strategy.FEDADAM).model.calibrated
     noise = {"privacy": PrivacyMode.LOCAL, "epsilon": 8.0, "delta": 1e-4}
     assert not planned(*silos, **noise).model.calibrated
+
+
+def test_a_checkpoint_of_more_sums_than_are_planned_is_not_gone_on_with() -> None:
+    """As of a run that had experiments, in a directory that does not say whose."""
+    usual = planned(introduction("north", TV))
+    longer = planned(introduction("north", TV, experiments=True))
+
+    assert usual.sum_after(len(usual.schedule) - 1) is longer.sum_after(len(longer.schedule) - 1)
+    with pytest.raises(RunStoreError, match="more sums than the") as refused:
+        usual.sum_after(len(longer.schedule) - 1)
+    assert "restore `lifts`" in refused.value.hint
 
 
 def test_a_frequency_that_any_silo_knows_gets_a_response_of_its_own_but_not_under_noise() -> None:
