@@ -35,7 +35,8 @@ def answer_sum(spec_path: Path, home: SiloHome, session: Session, request: SumRe
 
     Private runs: only the sums that were charged (OutOfOrder), each in one wording about one panel only
     (ReplayRefused): other words or other data under the same noise would subtract the noise. Others: one report a run.
-    A request that is not of its kind's shape is refused before any of that (RequestMalformed).
+    A request that is not of its kind's shape is refused before any of that (RequestMalformed). Values that do not fit
+    the range asked for are refused once a run (ValueOutOfRange), and every sum of it after that (OutOfOrder).
     """
     invitation = session.invitation
     model = FederatedModel.model_validate_json(invitation.model)
@@ -50,7 +51,8 @@ def answer_sum(spec_path: Path, home: SiloHome, session: Session, request: SumRe
     if privacy.private:
         answered = hashlib.sha256(request.model_digest + data.digest).digest()
         noise = home.noise_for(request.run_id, request.round, answered, once=privacy.answered_once)
-    contribution = contribute(data, Task(request, model, privacy, noise, session.units))
+    with home.within_range(request.run_id):
+        contribution = contribute(data, Task(request, model, privacy, noise, session.units))
     if contribution.integers.shape != (request.length,):
         raise OutOfOrder(
             "the sum asked for does not have the agreed length", hint="run the same version everywhere"

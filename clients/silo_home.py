@@ -8,13 +8,15 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from clients.errors import OutOfOrder, ReplayRefused
 from mmm_models.intake.silo_spec import SiloSpec
 from privacy.enclave.certificate_chain import is_emulated_root
-from privacy.errors import AttestationRefused, IdentityUnusable
+from privacy.errors import AttestationRefused, IdentityUnusable, ValueOutOfRange
 from privacy.identity import PinnedPeers, SiloIdentity
 from privacy.ledger.budget_ledger import Ledger
 from privacy.ledger.ledger_entries import LifetimeLimit
@@ -25,7 +27,7 @@ NOISE_KEY_BYTES = 32
 # A line of what was answered, as json.dumps writes it; matching is many times faster than parsing every line.
 _ENTRY = re.compile(r'\{"number": (\d+), "digest": "([0-9a-f]*)"\}\n')
 ENCLAVE_ROOTS, UNITS = "enclave-roots", "units.json"
-SEALED, REPORTED = "sealed.jsonl", "reported.jsonl"
+SEALED, REPORTED, OUT_OF_RANGE = "sealed.jsonl", "reported.jsonl", "out-of-range"
 TERMS = 0  # number of what a run was agreed on, among what it was answered or sealed; sums count from 1
 
 
@@ -171,6 +173,30 @@ class SiloHome:
                 f"{self.silo} has already answered this run's report in another wording; nothing was sent",
                 hint="resume with the same settings, or start a new run",
             )
+
+    @contextmanager
+    def within_range(self, run_id: str) -> Iterator[None]:
+        """Compute a sum of the run: one at a time, and none ever after one whose values did not fit its range.
+
+        Whether they fit tells of this silo's own values. A coordinator that chooses at what model and in which
+        coordinates to ask would otherwise find them to any precision, a bit each question. Raises OutOfOrder.
+        """
+        with (self.run_directory(run_id) / OUT_OF_RANGE).open("a+", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            if file.read():
+                raise OutOfOrder(
+                    f"a value of {self.silo} did not fit the range of an earlier sum of this run; it answers no more "
+                    "of it, and nothing was sent",
+                    hint="start a new run; where local training diverged, with a lower learning rate",
+                )
+            try:
+                yield
+            except ValueOutOfRange:
+                file.write("a value did not fit\n")
+                file.flush()
+                os.fsync(file.fileno())
+                raise
 
     def keep_units(self, run_id: str, units: float) -> None:
         """Remember for a resumed run, which does not ask for the scales again, what they made of the units."""

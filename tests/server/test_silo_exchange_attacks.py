@@ -9,15 +9,11 @@ import numpy as np
 import pytest
 from flwr.app import Message, RecordDict
 
-from clients.contributions import Task, contribute
-from clients.silo_data import read_silo_data
 from mmm_models.federated_spec import FederatedModel
 from mmm_models.network import MediaResponse
 from mmm_models.scaling import Scales
 from mmm_models.training import get_vector
 from privacy.masks.secure_aggregation import KeyRoster, smallest_threshold
-from privacy.quantization import FixedPoint
-from privacy.secure_noise import SecureNoise
 from privacy.update_messages import MaskedUpdateMessage, PlainUpdate, unpack_integers
 from privacy.wire import (
     CONTRIBUTE,
@@ -168,33 +164,33 @@ def test_two_halves_asked_in_two_wordings_open_neither_sum(coordinator: Coordina
     assert UNMASK not in coordinator.grid.sent
 
 
-def test_what_a_silo_refuses_tells_of_its_own_gradient(silo_files: Files, tmp_path: Path) -> None:
-    """What is not stopped without noise, shown: before any mask silo-1 refuses what does not fit, so in larger and
-    larger coordinates its refusals say how large its own gradient is."""
+def test_what_a_silo_refuses_tells_one_bit_of_its_own_gradient_a_run(
+    silo_files: Files, tmp_path: Path
+) -> None:
+    """Whether a gradient fits the range is seen from outside: in ever larger coordinates it would be found to any
+    precision. After the first refusal silo-1 answers nothing, in small coordinates and of sums answered before."""
     coordinator = Coordinator(silo_files, tmp_path / "out", {"update_norm_bound": 0.0})
     plan = coordinator.start()
     scales = Scales(plan.model.media_per, np.ones(2), np.full(2, 0.05), 1.0, 100.0, 1.0)
     start = get_vector(MediaResponse(plan.model.model, scales.spend_per_revenue.tolist()))
     question = round_question(plan, scales, ModelState.start(start, clip_norm=1.0), units=4.0 * STORES)
 
-    def in_coordinates(number: int, scale: float) -> SumRequest:
-        """The first parameter's gradient, times `scale`, and no other."""
+    def refused(number: int, scale: float) -> str | None:
+        """Asked for the first parameter's gradient, times `scale`, and no other."""
         forward = np.zeros((start.size, start.size))
         forward[0, 0] = scale
-        return replace(
-            question, round=number, values=(*question.values[:3], pack_vector(forward.reshape(-1)))
-        )
+        values = (*question.values[:3], pack_vector(forward.reshape(-1)))
+        answer = coordinator.say(ONE, CONTRIBUTE, replace(question, round=number, values=values))
+        return answer.error.reason if answer.has_error() else None
 
-    fits, too_large = 0.0, 40.0  # powers of two
-    for number in range(1, 13):
-        tried = (fits + too_large) / 2
-        refused = coordinator.say(ONE, CONTRIBUTE, in_coordinates(number, 2.0**tried)).has_error()
-        fits, too_large = (fits, tried) if refused else (tried, too_large)
-
-    task = Task(in_coordinates(1, 1.0), plan.model, plan.privacy, SecureNoise(), float(STORES))
-    contribution = contribute(read_silo_data(silo_files[0], plan.model), task)
-    gradient = FixedPoint(FRACTION_BITS, question.max_abs).dequantize(contribution.integers)[0]
-    assert question.max_abs / 2.0**fits == pytest.approx(abs(gradient), rel=0.01)
+    assert refused(1, 1.0) is None
+    told = refused(2, 2.0**40)
+    assert told is not None
+    assert "ValueOutOfRange" in told
+    for number, scale in ((3, 2.0**20), (4, 1.0), (1, 1.0)):
+        told = refused(number, scale)
+        assert told is not None
+        assert "answers no more of it" in told
 
 
 # --- the downgrade -----------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ def test_a_run_that_knows_nothing_of_its_response_is_refused(width: float, syner
     for ask in (planner.plan, planner.frontier, lambda: planner.what_if([parse_change("c0=+1%")])):
         with pytest.raises(ResponseTooUnsure) as refused:
             ask()
-    assert "lift tests" in refused.value.hint
+        assert "lift tests" in refused.value.hint
 
 
 def test_whether_money_comes_back_is_not_said_of_an_outcome_that_is_no_money() -> None:
