@@ -4,23 +4,26 @@ Every request of a run is asked under terms that say whether experiments count, 
 other terms what was summed before would not go together with what is summed next.
 """
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from server.errors import ExperimentsChanged
-from server.run_store import write_json
+from server.run_store import kept_file, write_json
 
 EXPERIMENTING = "experimenting.json"
 
 
 def require_same_experiments(directory: Path, experimenting: Collection[str], silos: Collection[str]) -> None:
     """Raise ExperimentsChanged where any of the `silos` now has experiments that it had not when the run began, or the
-    other way round. Before anything is asked; a run that did not begin yet has nothing to keep."""
+    other way round. Before anything is asked; a run that did not begin yet has nothing to keep. Raises RunStoreError
+    where the note is damaged."""
     path = directory / EXPERIMENTING
     if not path.exists():
         return
-    then = set(json.loads(path.read_text(encoding="utf-8")))
+    with kept_file(path):
+        then = set(TypeAdapter(list[str]).validate_json(path.read_bytes()))
     added, removed = sorted(set(experimenting) - then), sorted(then - set(experimenting))
     if added or removed:
         raise ExperimentsChanged(added, removed, absent=sorted(set(removed) - set(silos)))

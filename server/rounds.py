@@ -192,8 +192,10 @@ def _report(asking: Asking, agreed: Agreed, state: ModelState, covariance: Array
         known = summarise(total, layout, response, covariance, outcome=agreed.scales.outcome)
         names = tuple(channel.name for channel in naming.channels)
         results = replace(results, findings=prior_dominated(names, known))
-    if uncalibrated is not None and not np.array_equal(state.model, uncalibrated.parameters):
-        results = replace(results, findings=(*_experiments(layout.split(total)), *results.findings))
+    if uncalibrated is not None:
+        used = not np.array_equal(state.model, uncalibrated.parameters)
+        told = _experiments(layout.split(total), used=used)
+        results = replace(results, findings=(*told, *results.findings))
     try:
         basis = basis_from_sum(total, layout=layout, naming=naming, scales=agreed.scales)
     except PlanningError as error:  # the silos have no weeks in common: only totals are known
@@ -216,9 +218,9 @@ def _uncalibrated(store: RunStore, agreed: Agreed) -> Uncalibrated:
     return Uncalibrated(state.model, covariance, agreed.units)
 
 
-def _experiments(groups: dict[str, Array]) -> tuple[Finding, ...]:
+def _experiments(groups: dict[str, Array], *, used: bool) -> tuple[Finding, ...]:
     experiments, contradicting = (round(float(groups[name][0])) for name in ("experiments", "contradicting"))
-    return calibration_findings(experiments, contradicting)
+    return calibration_findings(experiments, contradicting, used=used)
 
 
 def _noised_report(

@@ -7,6 +7,8 @@ import json
 import os
 import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -108,8 +110,9 @@ class RunStore:
         if not path.exists():
             write_json(path, None if found is None else found.model_dump(mode="json"))
             return found
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        return None if kept is None else Calendar.model_validate(kept)
+        with kept_file(path):
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            return None if kept is None else Calendar.model_validate(kept)
 
     def checkpoint_up_to(self, rounds: int) -> ModelState:
         """The last one stored after at most so many rounds. Raises CheckpointDamaged when there is none."""
@@ -140,6 +143,17 @@ def load_checkpoint(path: Path, run_id: str) -> ModelState:
         return ModelState(**arrays)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise damaged from error
+
+
+@contextmanager
+def kept_file(path: Path) -> Iterator[None]:
+    """Read what the run keeps there. Raises RunStoreError where it is not what was written."""
+    try:
+        yield
+    except (OSError, ValueError, TypeError) as error:
+        raise RunStoreError(
+            f"{path} is damaged; the run was not resumed", hint="restore that file, or start a new run"
+        ) from error
 
 
 def write_json(path: Path, content: Any) -> None:

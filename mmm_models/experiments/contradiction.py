@@ -11,6 +11,7 @@ from mmm_models.results import ExperimentCheck, Finding
 
 CONTRADICTS_AT = 2.576  # |z| that chance alone exceeds one time in a hundred
 CONTRADICTION, CALIBRATED, SOME_CONTRADICT = "contradiction", "calibrated", "experiments-contradict"
+NOT_CALIBRATED = "not-calibrated"
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,31 @@ def contradictions(checks: Iterable[ExperimentCheck]) -> tuple[Finding, ...]:
     return tuple(_finding(check) for check in checks if not check.agrees)
 
 
-def calibration_findings(experiments: int, contradicting: int) -> tuple[Finding, ...]:
-    """What a federated run may say of the silos' experiments, of which it knows the number alone."""
+def calibration_findings(experiments: int, contradicting: int, *, used: bool) -> tuple[Finding, ...]:
+    """What a federated run may say of the silos' experiments, of which it knows the number alone.
+
+    `used` is false where every step they would have counted in was lost.
+    """
     if experiments <= 0 or not 0 <= contradicting <= experiments:
-        text = "The model was calibrated with experiments of silos that are not in the report."
-        return (Finding(CALIBRATED, "review", (), text, "Ask the silos for their experiments.json."),)
+        text = f"The model was {'' if used else 'not '}calibrated with experiments of silos that are not in the report."
+        return (
+            Finding(
+                CALIBRATED if used else NOT_CALIBRATED,
+                "review",
+                (),
+                text,
+                "Ask the silos for their experiments.json.",
+            ),
+        )
     are = "1 experiment" if experiments == 1 else f"{experiments} experiments"
     said = f"The model was calibrated with {are} of the silos"
+    if not used:
+        against = f"{contradicting or 'none'} of them {'contradict' if contradicting > 1 else 'contradicts'}"
+        text = (
+            f"The silos have {are}, but every sum by which they would have counted was lost: the model knows nothing "
+            f"of them; {against} what it says."
+        )
+        return (Finding(NOT_CALIBRATED, "review", (), text, "Start a new run."),)
     if not contradicting:
         text = f"{said}; none contradicts what it said without them."
         advice = "Each silo's experiments.json has its own experiments beside the model."

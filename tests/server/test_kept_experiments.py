@@ -68,3 +68,14 @@ def test_each_change_has_its_own_words(tmp_path: Path) -> None:
         "remove `lifts` from the silo file of west, restore `lifts` in the silo file of north, bring south back, "
         "and resume; or start a new run"
     )
+
+
+@pytest.mark.parametrize("content", ["", "{", "3", "[1]", '{"silo-1": true}'])
+def test_a_damaged_note_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / EXPERIMENTING).write_text(content, encoding="utf-8")
+
+    with pytest.raises(
+        RunStoreError, match=r"experimenting\.json is damaged; the run was not resumed"
+    ) as refused:
+        require_same_experiments(tmp_path, ("silo-1",), ("silo-1",))
+    assert "new run" in refused.value.hint

@@ -3,12 +3,14 @@
 import json
 import math
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mmm_models.week_calendar import Calendar
 from server.aggregation import ModelState
 from server.errors import CheckpointDamaged, RunStoreError
 from server.run_store import RoundMetrics, RunStore, load_checkpoint
@@ -214,3 +216,13 @@ def test_run_ids_are_hard_to_guess(tmp_path: Path) -> None:
 
     assert len(ids) == 20
     assert {len(bytes.fromhex(run_id)) for run_id in ids} == {8}
+
+
+@pytest.mark.parametrize("content", ["", "{", "3", '{"start": "2024-01-01"}'])
+def test_a_damaged_calendar_is_named(tmp_path: Path, content: str) -> None:
+    store = RunStore(tmp_path, "run")
+    store.first_calendar(Calendar(start=date(2024, 1, 1), weeks=52))
+    (tmp_path / "calendar.json").write_text(content, encoding="utf-8")
+
+    with pytest.raises(RunStoreError, match=r"calendar\.json is damaged; the run was not resumed"):
+        store.first_calendar(None)

@@ -178,6 +178,28 @@ def test_a_lost_curvature_of_experiments_costs_the_step_after_it_and_no_more(
     assert contribution(found) == pytest.approx(contribution(whole), rel=0.02)
 
 
+def test_a_run_that_lost_all_its_experiments_says_so(
+    silo_files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, lift = predicted(silo_files)
+    with_lift(silo_files, lift)
+    ask = Asking.sum
+
+    def lose_all(asking: Asking, request: SumRequest) -> SiloSum:
+        if request.purpose == Purpose.CURVATURE and counts_units(request):
+            raise SumLost(request.purpose)
+        return ask(asking, request)
+
+    monkeypatch.setattr(Asking, "sum", lose_all)
+    found = train(silo_files, settings_for(tmp_path / "run", rounds=ROUNDS))
+
+    (finding,) = [each for each in found.findings if each.code == "not-calibrated"]
+    assert (
+        "The silos have 1 experiment, but every sum by which they would have counted was lost" in finding.text
+    )
+    assert "calibrated" not in {each.code for each in found.findings}
+
+
 def counts_units(request: SumRequest) -> bool:
     """Whether the request weighs experiments: its bounds then come with the number of units."""
     return len(request.values) > 2 and request.vectors()[2].size == 2
