@@ -14,7 +14,8 @@ import torch
 from benchmarks.line import Bar, Line, Setting
 from benchmarks.planned_run import planned_run, questions
 from benchmarks.stopwatch import seconds_of
-from mmm_models.planning.goal_text import changes_of, goal_of
+from mmm_models.planning.changes import changes_of
+from mmm_models.planning.goal_text import goal_of
 from mmm_models.planning.open_planner import open_planner
 from mmm_models.planning.planner import Planner
 

@@ -107,7 +107,7 @@ def what_if(
     as_json: AsJson = False,
 ) -> None:
     """Say what changed media would have brought in the last period."""
-    from mmm_models.planning.what_if import parse_change
+    from mmm_models.planning.changes import parse_change
 
     changes = [parse_change(text) for text in change]
     _show(_planner(run, weeks, by, silo).what_if(changes), as_json)

@@ -165,7 +165,7 @@ def what_if(
 
     Raises PlanningError, with a `hint`.
     """
-    from mmm_models.planning.goal_text import changes_of
+    from mmm_models.planning.changes import changes_of
     from mmm_models.planning.open_planner import open_planner
 
     planner = open_planner(Path(run), weeks=weeks, by=by, silo=None if silo is None else Path(silo))

@@ -19,8 +19,9 @@ from starlette.exceptions import HTTPException
 
 from mmm_models.errors import ModelError
 from mmm_models.planning.answer_json import FORMATS, Answer, answer_json
+from mmm_models.planning.changes import changes_of
 from mmm_models.planning.frontier import Frontier
-from mmm_models.planning.goal_text import changes_of, goal_of
+from mmm_models.planning.goal_text import goal_of
 from mmm_models.planning.limits import limits_from
 from mmm_models.planning.plan import Plan, WhatIf
 from mmm_models.planning.planner import Planner

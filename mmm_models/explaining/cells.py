@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmm_models.explaining.alone import Response
 from mmm_models.explaining.estimate import UNKNOWN, Estimate, estimate
+from mmm_models.planning.alone import Response
 from mmm_models.planning.outlook import Outlook
 
 Array = NDArray[np.float64]

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from mmm_models.explaining.alone import Response, gain_at, own_at
 from mmm_models.explaining.cells import Array, Cells, asked, asked_as_fitted
 from mmm_models.explaining.effect_timing import Timing, timings
 from mmm_models.explaining.estimate import UNKNOWN, Estimate
+from mmm_models.planning.alone import Response, gain_at, own_at
 from mmm_models.planning.measures import Measures, marginal_returns
 from mmm_models.planning.outlook import Outlook
 

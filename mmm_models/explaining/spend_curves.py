@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmm_models.explaining.alone import own_at
 from mmm_models.explaining.cells import Cells, asked
 from mmm_models.explaining.channel_facts import ChannelFacts
+from mmm_models.planning.alone import own_at
 from mmm_models.planning.measures import Measures
 from mmm_models.planning.outlook import Outlook
 

@@ -1,20 +1,18 @@
-"""Questions as people write them: totals and targets in money, in per cent of last period or as returns; changes."""
+"""Goals as people write them: totals and targets in money, in per cent of last period or as returns."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mmm_models.planning.goals import Budget, Goal, MarginalTarget, OutcomeTarget, ReturnTarget
+from mmm_models.planning.percentages import is_percentage, share
 from mmm_models.planning.planning_errors import PlanningError, QuestionInvalid
 
 if TYPE_CHECKING:
     from mmm_models.planning.planner import Planner  # words alone are read without torch
-    from mmm_models.planning.what_if import Change
 
 NUMBER = re.compile(r"^(\d+(?:\.\d+)?(?:e\+?\d+)?)$", re.IGNORECASE)
-PERCENT = re.compile(r"^([+-]?)(\d+(?:\.\d+)?)\s*%$")
 OUTCOME_WORDS = ("outcome", "sales")
 RETURN_WORDS, MARGINAL_WORDS = ("roi", "return"), ("marginal-roi", "marginal_roi", "marginal-return")
 TOTAL_HINT = "write an amount such as 250000, or of last period's money +10%, -5% or 110%"
@@ -80,24 +78,9 @@ def parse_target(text: str, last_outcome: float, unit: str = "") -> Goal:
     raise QuestionInvalid(f"{text!r} is no target; nothing was planned", hint=TARGET_HINT)
 
 
-def changes_of(changes: Mapping[str, str | float] | Sequence[str]) -> list[Change]:
-    """`{"social": "+20%", "tv": 250000}` or `["social=+20%", "tv=250000"]`. Raises QuestionInvalid."""
-    from mmm_models.planning.what_if import parse_change
-
-    if not isinstance(changes, Mapping):
-        return [parse_change(text) for text in ([changes] if isinstance(changes, str) else changes)]
-    return [
-        parse_change(f"{name}={amount}" if isinstance(amount, str) else f"{name}={amount:.6f}")
-        for name, amount in changes.items()
-    ]
-
-
 def _amount(text: str, last: float) -> float | None:
     """Of an amount, or a percentage of `last`; None for anything else."""
     written = text.strip()
     if number := NUMBER.match(written):
         return float(number.group(1))
-    if share := PERCENT.match(written):
-        sign, value = share.group(1), float(share.group(2)) / 100.0
-        return last * {"": value, "+": 1.0 + value, "-": 1.0 - value}[sign]
-    return None
+    return last * share(written) if is_percentage(written) else None

@@ -1,22 +1,21 @@
 """Limits on next period's money, as people write them: floors, ceilings, changes, groups, silos."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from mmm_models.planning.percentages import is_percentage, share
 from mmm_models.planning.planning_errors import LimitsInvalid
 
-PERCENT = re.compile(r"^\s*([+-]?)(\d+(?:\.\d+)?)\s*%\s*$")
 DEFAULT_CHANGE = 0.5
 
 
 def _amount(value: float | str) -> float | str:
     if isinstance(value, str):
-        if not PERCENT.match(value):
+        if not is_percentage(value):
             raise ValueError(f"must be an amount of money or a percentage such as '80%', found {value!r}")
-        if money(value, 1.0) < 0:
+        if share(value) < 0:
             raise ValueError(f"must be -100% or more, found {value!r}")
     elif not 0 <= value < float("inf"):
         raise ValueError(f"must be 0 or more, found {value!r}")
@@ -79,12 +78,7 @@ class Limits(BaseModel):
 
 def money(amount: float | str, last: float) -> float:
     """An amount in money; percentages are of `last`, or with a sign of what is added to it or taken away."""
-    if isinstance(amount, str):
-        found = PERCENT.match(amount)
-        assert found is not None  # checked where it was read
-        share = float(found.group(2)) / 100.0
-        return last * {"": share, "+": 1.0 + share, "-": 1.0 - share}[found.group(1)]
-    return float(amount)
+    return last * share(amount) if isinstance(amount, str) else float(amount)
 
 
 def limits_from(content: Mapping[str, Any]) -> Limits:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmm_models.intervals import INTERVAL_LEVEL
+from mmm_models.planning.alone import moved_alone
 from mmm_models.planning.outlook import Outlook
 from mmm_models.planning.plan import Split
 from mmm_models.results import NO_INTERVAL, Interval
@@ -134,26 +135,15 @@ def marginal_returns(look: Outlook, found: Measured) -> tuple[Array, Array | Non
     more = intensity * (1.0 + STEP / 2) + PROBE * (intensity < NO_MEDIA)
     less = intensity * (1.0 - STEP / 2)
     cost = np.where(look.period.plannable, look.period.price, np.nan) * look.period.weeks * (more - less)
-    channels = cost.shape[1]
     expected = np.full(cost.shape, np.nan)
     drawn = None if found.drawn is None else np.full(found.drawn.shape, np.nan)
-    groups = [[channel] for channel in range(channels)] if look.likely.draws.pairs else [[*range(channels)]]
-    for group in groups:  # channels without synergies do not feel each other's steps
-        moved, alone = np.isin(np.arange(channels), group), len(group) == 1
-        high, low = (
-            measure(look, torch.from_numpy(np.where(moved, end, intensity)), found.spend)
-            for end in (more, less)
-        )
-        expected[:, group] = _gain(high.expected, low.expected, group, alone=alone) / cost[:, group]
+    ends = (moved_alone(look, found.intensity, torch.from_numpy(end)) for end in (more, less))
+    for up, down in zip(*ends, strict=True):
+        high, low = (measure(look, alone.media, found.spend) for alone in (up, down))
+        expected[:, up.columns] = up.counted(high.expected - low.expected) / cost[:, up.columns]
         if drawn is not None and high.drawn is not None and low.drawn is not None:
-            drawn[..., group] = _gain(high.drawn, low.drawn, group, alone=alone) / cost[:, group]
+            drawn[..., up.columns] = up.counted(high.drawn - low.drawn) / cost[:, up.columns]
     return expected, drawn
-
-
-def _gain(moved: Array, found: Array, group: list[int], *, alone: bool) -> Array:
-    """Of each channel's own revenue, or of all channels' where only one was moved."""
-    change = moved - found
-    return change.sum(axis=-1, keepdims=True) if alone else change[..., group]
 
 
 def interval_of(drawn: Array) -> Interval:

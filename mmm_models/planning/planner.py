@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from mmm_models.planning.changes import Change
 from mmm_models.planning.feasible import Feasible
 from mmm_models.planning.flighting import best_rhythm
 from mmm_models.planning.frontier import Frontier, budget_frontier, risk_frontier
@@ -19,7 +20,7 @@ from mmm_models.planning.plan_report import plan_report
 from mmm_models.planning.planning_errors import QuestionInvalid, ResponseTooUnsure, RiskUnknown
 from mmm_models.planning.solve import Solver
 from mmm_models.planning.stored_basis import load_basis
-from mmm_models.planning.what_if import Change, what_if
+from mmm_models.planning.what_if import what_if
 from mmm_models.stored_model import StoredModel, load_model
 
 

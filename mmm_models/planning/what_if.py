@@ -1,14 +1,13 @@
 """What changed media would have brought: the question people ask before they ask for a plan."""
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmm_models.planning.changes import Change
 from mmm_models.planning.doubts import doubts, nothing_to_change, toss_up
 from mmm_models.planning.measures import Measures, measure
 from mmm_models.planning.outlook import Outlook
@@ -23,45 +22,7 @@ from mmm_models.planning.planning_errors import (
 from mmm_models.results import Finding
 
 Array = NDArray[np.float64]
-RELATIVE = re.compile(r"^([+-]?)(\d+(?:\.\d+)?)\s*%$")
-ABSOLUTE = re.compile(r"^([+-]?)(\d+(?:\.\d+)?)$")
 LARGEST_FACTOR = 100.0
-
-
-@dataclass(frozen=True)
-class Change:
-    """A channel's media, everywhere or in one part: times `factor`, or, where it is paid, for `spend` in money."""
-
-    channel: str
-    factor: float | None = None
-    spend: float | None = None
-    part: str | None = None
-
-
-def parse_change(text: str) -> Change:
-    """`social=+20%`, `search=-10%`, `tv=80%` (of last period), `tv=250000` (money), `tv=+50000` or `north/tv=+20%`.
-
-    Raises QuestionInvalid.
-    """
-    name, separator, amount = text.partition("=")
-    part, _, channel = name.strip().rpartition("/")
-    found = RELATIVE.match(amount.strip()) or ABSOLUTE.match(amount.strip())
-    if not separator or not channel or found is None:
-        raise QuestionInvalid(
-            f"{text!r} is no change",
-            hint="write social=+20%, search=-10%, tv=80% or tv=250000; for one silo north/tv=+20%",
-        )
-    sign, number = found.group(1), float(found.group(2))
-    signed = -number if sign == "-" else number
-    if amount.strip().endswith("%"):
-        factor = 1.0 + signed / 100.0 if sign else number / 100.0
-        return Change(channel, factor=factor, part=part or None)
-    if sign:
-        raise QuestionInvalid(
-            f"{text!r} adds money, which needs a percentage",
-            hint=f"write {name.strip()}=+20%, or the whole amount without a sign",
-        )
-    return Change(channel, spend=number, part=part or None)
 
 
 def what_if(measures: Measures, changes: Sequence[Change]) -> WhatIf:

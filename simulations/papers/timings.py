@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mmm_models.neural_mmm import NeuralMmm
 from mmm_models.panel import pool
+from mmm_models.planning.changes import Change
 from mmm_models.planning.planner import Planner
-from mmm_models.planning.what_if import Change
 from simulations.papers.claims import Reading
 from simulations.papers.feature_timing import FeatureTiming
 from simulations.scenario import Scenario

@@ -16,8 +16,8 @@ from fastapi import FastAPI
 
 import mixroom
 from mmm_models.planning.answer_json import answer_json
+from mmm_models.planning.changes import parse_change
 from mmm_models.planning.open_planner import open_planner
-from mmm_models.planning.what_if import parse_change
 from mmm_models.reporting.plain_json import nan_to_null
 from server.model_service import create_app, run_directories
 from server.model_service_process import AddressUnusable, is_loopback, serve_models

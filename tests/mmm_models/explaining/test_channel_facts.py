@@ -9,10 +9,10 @@ import pytest
 from mmm_models.contribution_totals import MULTIPLIERS
 from mmm_models.explaining.channel_facts import channel_facts
 from mmm_models.explaining.explanation import explain
+from mmm_models.planning.changes import Change
 from mmm_models.planning.limits import limits_from
 from mmm_models.planning.plan_basis import Part, PlanBasis
 from mmm_models.planning.planner import Planner
-from mmm_models.planning.what_if import Change
 from mmm_models.spec import ModelSpec
 from mmm_models.stored_model import StoredModel
 from mmm_models.training import get_vector

@@ -9,9 +9,9 @@ from mmm_models.explaining.explanation import explain
 from mmm_models.explaining.next_waterfall import PlanOfAnotherRun, plan_waterfall, what_if_waterfall
 from mmm_models.explaining.waterfall import Waterfall
 from mmm_models.explaining.week_by_week import week_by_week
+from mmm_models.planning.changes import Change
 from mmm_models.planning.goals import Budget
 from mmm_models.planning.planner import Planner
-from mmm_models.planning.what_if import Change
 from tests.mmm_models.explaining.small_runs import PERIOD, WEEKS, small_run
 from tests.mmm_models.planning.small_planners import stopped
 

@@ -9,6 +9,8 @@ import numpy as np
 from mmm_models.network import MediaResponse
 from mmm_models.panel import Panel, pool
 from mmm_models.planning.basis_of_panel import basis_of_panel
+from mmm_models.planning.limits import Limits
+from mmm_models.planning.plan import Plan
 from mmm_models.planning.plan_basis import Part
 from mmm_models.planning.planner import Planner
 from mmm_models.spec import ModelSpec
@@ -16,6 +18,8 @@ from mmm_models.stored_model import StoredModel
 from mmm_models.training import get_vector
 from tests.mmm_models.planning.small_bases import small_model
 from tests.mmm_models.small_panels import scattered_response, small_panel
+
+ANYWHERE = Limits(change=None)
 
 
 @lru_cache
@@ -69,3 +73,8 @@ def stopped(planner: Planner, *channels: int, since: int = 8) -> Planner:
         return replace(part, **columns)
 
     return altered(planner, change)
+
+
+def money(plan: Plan) -> np.ndarray:
+    """Of every cell."""
+    return np.array([cell.spend for cell in plan.cells])

@@ -4,14 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from mmm_models.planning.changes import parse_change
 from mmm_models.planning.goals import Budget, Goal, MarginalTarget, OutcomeTarget
-from mmm_models.planning.limits import Limits
 from mmm_models.planning.plan import Plan, WhatIf
 from mmm_models.planning.planning_errors import ResponseTooUnsure
-from mmm_models.planning.what_if import parse_change
-from tests.mmm_models.planning.small_planners import small_planner
+from tests.mmm_models.planning.small_planners import ANYWHERE, small_planner
 
-ANYWHERE = Limits(change=None)
 LAST = small_planner().last_total
 SALES = small_planner().last_outcome
 

@@ -1,17 +1,10 @@
-"""Questions as people write them."""
+"""Goals as people write them."""
 
 import pytest
 
-from mmm_models.planning.goal_text import (
-    GoalsContradict,
-    changes_of,
-    parse_target,
-    parse_total,
-    require_one_goal,
-)
+from mmm_models.planning.goal_text import GoalsContradict, parse_target, parse_total, require_one_goal
 from mmm_models.planning.goals import MarginalTarget, OutcomeTarget, ReturnTarget
 from mmm_models.planning.planning_errors import QuestionInvalid
-from mmm_models.planning.what_if import Change
 
 
 @pytest.mark.parametrize(
@@ -58,16 +51,3 @@ def test_a_total_and_a_target_contradict_each_other():
     require_one_goal(None, "roi=3")
     with pytest.raises(GoalsContradict, match=r"a total \(\+10%\) and a target \(roi=3\)"):
         require_one_goal("+10%", "roi=3")
-
-
-def test_changes_are_a_mapping_or_a_list():
-    expected = [Change("social", factor=1.2), Change("tv", spend=250_000.0, part="north")]
-
-    assert changes_of({"social": "+20%", "north/tv": 250_000}) == expected
-    assert changes_of(["social=+20%", "north/tv=250000"]) == expected
-
-
-@pytest.mark.parametrize("amount", [float("nan"), float("inf"), -1.0])
-def test_a_number_that_is_no_money_is_refused(amount):
-    with pytest.raises(QuestionInvalid):
-        changes_of({"tv": amount})

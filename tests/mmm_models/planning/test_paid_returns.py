@@ -3,15 +3,12 @@
 import numpy as np
 import pytest
 
+from mmm_models.planning.changes import parse_change
 from mmm_models.planning.goals import Budget, Goal, MarginalTarget, ReturnTarget
-from mmm_models.planning.limits import Limits
 from mmm_models.planning.plan import Plan
 from mmm_models.planning.planner import Planner
 from mmm_models.planning.planning_errors import ChannelWithoutSpend, TargetUnreachable
-from mmm_models.planning.what_if import parse_change
-from tests.mmm_models.planning.small_planners import small_planner, stopped, unpaid
-
-ANYWHERE = Limits(change=None)
+from tests.mmm_models.planning.small_planners import ANYWHERE, small_planner, stopped, unpaid
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,8 @@ from mmm_models.planning.limits import Limits, limits_from
 from mmm_models.planning.plan import Plan
 from mmm_models.planning.planning_errors import QuestionInvalid, TargetUnreachable
 from mmm_models.results import Finding
-from tests.mmm_models.planning.small_planners import small_planner, stopped, unpaid
+from tests.mmm_models.planning.small_planners import ANYWHERE, small_planner, stopped, unpaid
 
-ANYWHERE = Limits(change=None)
 LITTLE = 0.01  # of a unit of revenue for the last unit of money
 
 

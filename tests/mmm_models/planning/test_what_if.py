@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mmm_models.planning.changes import Change, parse_change
 from mmm_models.planning.goals import Budget
 from mmm_models.planning.limits import limits_from
 from mmm_models.planning.planning_errors import (
@@ -12,31 +13,7 @@ from mmm_models.planning.planning_errors import (
     PlanningError,
     QuestionInvalid,
 )
-from mmm_models.planning.what_if import Change, parse_change
 from tests.mmm_models.planning.small_planners import small_planner, stopped, unpaid
-
-
-@pytest.mark.parametrize(
-    ("text", "change"),
-    [
-        ("c0=+20%", Change("c0", factor=1.2)),
-        ("c0=-10%", Change("c0", factor=0.9)),
-        ("c0 = 80 %", Change("c0", factor=0.8)),
-        ("c0=2500", Change("c0", spend=2500.0)),
-        ("silo1/c0=+5%", Change("c0", factor=1.05, part="silo1")),
-    ],
-)
-def test_changes_as_people_write_them(text: str, change: Change) -> None:
-    found = parse_change(text)
-    assert (found.channel, found.part, found.spend) == (change.channel, change.part, change.spend)
-    assert found.factor == (None if change.factor is None else pytest.approx(change.factor))
-
-
-@pytest.mark.parametrize("text", ["c0", "c0=", "=+20%", "c0=lots", "c0=+-3%", "c0=+500"])
-def test_what_is_no_change_is_refused(text: str) -> None:
-    with pytest.raises(QuestionInvalid) as caught:
-        parse_change(text)
-    assert "%" in caught.value.hint
 
 
 def test_an_answer_agrees_with_the_plan_of_the_same_money() -> None:
