@@ -104,9 +104,11 @@ def test_a_model_before_experiments_comes_only_where_experiments_count(silo_file
 
 def test_a_report_of_no_calendar_is_one(silo_files: Files) -> None:
     visited = visit(silo_files[0])
-    request = changed(visited.report_request(2, agreed_scales(visited)), 2, b"")
+    request = visited.report_request(2, agreed_scales(visited))
 
-    require_shape(request, visited.plan.model, private=False)
+    require_shape(changed(request, 2, b""), visited.plan.model, private=False)
+    with pytest.raises(RequestMalformed):  # nor is half of one none
+        require_shape(changed(request, 2, bytes(8)), visited.plan.model, private=False)
 
 
 def test_a_draft_is_unknown_to_a_run_without_noise(silo_files: Files) -> None:

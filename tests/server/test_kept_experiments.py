@@ -15,10 +15,12 @@ SILOS = ("north", "south", "west")
 def test_the_same_experiments_are_in_order(tmp_path: Path, experimenting: tuple[str, ...]) -> None:
     note_experiments(tmp_path, experimenting)
     require_same_experiments(tmp_path, experimenting, SILOS)
+    assert json.loads((tmp_path / EXPERIMENTING).read_text(encoding="utf-8")) == list(experimenting)
 
 
 def test_a_run_that_did_not_begin_may_begin_with_any(tmp_path: Path) -> None:
     require_same_experiments(tmp_path, ("north",), SILOS)
+    assert not list(tmp_path.iterdir())  # asking holds the run to nothing yet
 
 
 def test_what_was_noted_first_stays(tmp_path: Path) -> None:

@@ -205,15 +205,20 @@ def counts_units(request: SumRequest) -> bool:
     return len(request.values) > 2 and request.vectors()[2].size == 2
 
 
+def interrupted_after(rounds: int, silo_files: Files, settings: RunSettings) -> None:
+    """A run that leaves its directory behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_after(patch, rounds)
+        with pytest.raises(Interrupted):
+            train(silo_files, settings)
+
+
 def test_experiments_that_came_between_a_run_and_its_resume_are_named(
     silo_files: Files, tmp_path: Path
 ) -> None:
     settings = settings_for(tmp_path / "run")
     resumed = settings.model_copy(update={"resume": True})
-    with pytest.MonkeyPatch.context() as patch:
-        interrupt_after(patch, 2)
-        with pytest.raises(Interrupted):
-            train(silo_files, settings)
+    interrupted_after(2, silo_files, settings)
     before, stored = silo_files[SILO].read_text(encoding="utf-8"), files_of(settings)
     week = date(2024, 2, 5)
     with_lift(silo_files, LiftTest(CHANNEL, week, week, None, 100.0, 10.0))
@@ -240,10 +245,7 @@ def test_experiments_that_went_between_a_run_and_its_resume_are_named(
     _, lift = predicted(silo_files)
     with_lift(silo_files, lift)
     named = silo_files[SILO].read_text(encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        interrupt_after(patch, 6)
-        with pytest.raises(Interrupted):
-            train(silo_files, settings)
+    interrupted_after(6, silo_files, settings)
     silo_files[SILO].write_text(without, encoding="utf-8")
 
     with pytest.raises(
